@@ -1,0 +1,106 @@
+/* A route: the row that declares it, and what its handler sees. */
+#ifndef HTTP_ROUTE_H
+#define HTTP_ROUTE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "gateway/access.h"
+
+struct api; /* api/include/api/api.h */
+
+enum http_method { HTTP_GET = 1, HTTP_POST, HTTP_PATCH, HTTP_PUT, HTTP_DELETE };
+
+#define HTTP_PARAMS_MAX 4
+
+/* One request, whole (its body read and bounded) and its caller known and allowed.
+ * Lives on one pool thread until the handler returns. */
+struct http_request {
+    struct api *api;
+    struct access_who who;
+    enum http_method method;
+    const char *path;
+    const char *params[HTTP_PARAMS_MAX]; /* what stood for {…} in the path, in order, decoded */
+    json_t *json;                        /* the body, when the row says HTTP_JSON */
+    const void *body;
+    size_t body_size;
+    const char *address;                 /* the peer's */
+    const char *if_match, *idempotency_key, *last_event_id, *range;
+};
+/* Query parameter or NULL; decoded, belongs to the request. */
+const char *http_query(const struct http_request *req, const char *name);
+
+/* A body that comes in pieces. read() runs on a pool thread: up to size bytes, 0 at the end, -errno. */
+struct http_source {
+    long (*read)(struct http_source *source, void *out, size_t size);
+    void (*free)(struct http_source *source);
+};
+
+struct http_response {
+    int status;              /* 0: not set; the handler's return value decides */
+    json_t *json;            /* owned; sent as JSON */
+    struct se_buf *bytes;    /* owned; or bytes … */
+    struct http_source *source; /* … or a source, with its size or -1 */
+    int64_t source_size;
+    const char *content_type;
+    char headers[8][2][192]; /* extra ones, name and value; "" ends */
+    struct se_err problem;   /* for errors: text and field */
+    json_t *problem_members; /* owned; extra members of the problem, e.g. actions */
+    json_t *problem_errors;  /* owned; [{field, reason}], or made from problem.field */
+    int retry_after_s;
+};
+void http_header(struct http_response *res, const char *name, const char *value);
+/* 200/201 with a JSON body; steals value. Both return 0, or -ENOMEM. */
+int http_ok(struct http_response *res, json_t *value);
+int http_created(struct http_response *res, json_t *value);
+/* A list: {"items":[…],"next_cursor":…}; steals items. cursor NULL: JSON null. */
+int http_list(struct http_response *res, json_t *items, const char *next_cursor);
+/* Sets a problem with a status of its own and words; returns -EPROTO, which keeps the status. */
+int http_problem(struct http_response *res, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* 422 naming the field. Also returns -EPROTO. May be called repeatedly: errors add up. */
+int http_invalid(struct http_response *res, const char *field, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Returns 0 (status 200 or as set), or -errno, which becomes: EPROTO as set · ENOENT 404 ·
+ * EEXIST 409 · ENOLINK 422 · EINVAL 422 · EACCES 403 · ESTALE 412 · EBUSY/EAGAIN 503 · else 500. */
+typedef int (*http_handler)(struct http_request *req, struct http_response *res);
+
+enum http_flags {
+    HTTP_JSON = 1,      /* the body is JSON: parsed before, 400 when it is not */
+    HTTP_TICKET = 2,    /* ?ticket= is taken too (media) */
+    HTTP_STREAM = 4,    /* endless: `stream` runs on the HTTP thread instead of `handler` on the pool */
+    HTTP_QUIET = 8,     /* a read that is not a view of anybody's matter: no audit entry */
+};
+
+/* One row. Only made by ROUTE(), which does not compile without a permission. */
+struct http_route {
+    enum http_method method;
+    const char *path;                 /* "/api/v1/cameras/{id}" */
+    enum access_permission permission;
+    unsigned flags;
+    size_t body_max;
+    http_handler handler;
+    const char *audit;                /* action in the audit trail: "camera.change"; NULL only with HTTP_QUIET or PUBLIC */
+};
+/* ROUTE(GET, "/api/v1/cameras", CAMERA_READ, HTTP_QUIET, 0, "camera.list", cameras_list) */
+#define ROUTE(method_, path_, permission_, flags_, body_max_, audit_, handler_)                              \
+    {                                                                                                        \
+        .method = HTTP_##method_, .path = (path_), .permission = ACCESS_##permission_, .flags = (flags_),     \
+        .body_max = (body_max_), .audit = (audit_), .handler = (handler_)                                    \
+    }
+
+/* Each subject's file exports its rows; routes.c lists the tables. */
+struct http_route_table {
+    const struct http_route *rows;
+    size_t count;
+};
+
+/* Paging of lists: ?limit= (100, at most 1000) and ?cursor= (opaque; decodes to the last id seen). -EPROTO set. */
+int http_page(struct http_request *req, struct http_response *res, int *ret_limit, const char **ret_after);
+
+#endif

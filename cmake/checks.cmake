@@ -1,0 +1,1 @@
+# Checks of the house that run with the build.

@@ -1,0 +1,52 @@
+/* A source pulls one stream from one place and says what happens. Back ends: the
+ * native RTSP client (rtsp/client.c) and a fake for tests; libavformat later. */
+#ifndef INGEST_SOURCE_H
+#define INGEST_SOURCE_H
+
+#include "access_unit.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "base/pool.h"
+#include "ingest/ingest.h"
+
+/* Where a source hands what it gets. All calls on the source's loop; a callback may not free the source. */
+struct source_sink {
+    void (*state)(void *ctx, enum source_state state, const char *reason); /* on change only */
+    void (*video)(void *ctx, const struct video_params *params);           /* new or changed in meaning */
+    void (*audio)(void *ctx, const struct audio_params *params);
+    void (*unit)(void *ctx, struct access_unit *unit);                     /* borrowed: ref it to keep */
+    void *ctx;
+};
+
+/* Figures of a source, kept by it, read on its loop. */
+struct source_stats {
+    uint64_t bytes, units, packets, packets_lost, garbage_bytes, reconnects;
+    char last_error[160];      /* plain words, no secret */
+};
+
+struct source_config {
+    const char *url, *username, *password;
+    enum stream_transport transport;
+    const struct options *options;
+    struct se_pool *pool;      /* DNS */
+};
+
+struct source;
+struct source_ops {
+    const char *name;
+    /* Copies config; starts at once on loop (called there). */
+    int (*start)(struct se_loop *loop, const struct source_config *config, const struct source_sink *sink,
+                 struct source **ret_source);
+    /* On the loop; no sink call comes after it. */
+    void (*stop)(struct source *source);
+    void (*stats)(const struct source *source, struct source_stats *ret_stats);
+};
+/* Every back end's struct begins with this. */
+struct source {
+    const struct source_ops *ops;
+};
+extern const struct source_ops source_rtsp;
+/* The back end for a URL: by scheme. -EINVAL with words for what is not supported or not allowed. */
+int source_pick(const char *url, const struct source_ops **ret_ops, struct se_err *err);
+
+#endif
