@@ -43,6 +43,8 @@ struct option_volume {
     const char *name, *path;
 };
 unsigned options_volumes(const struct options *options, const struct option_volume **ret_volumes);
+/* Another key of the volume with that place in the list (rows of section "volume" in the table). */
+const char *options_volume_text(const struct options *options, unsigned volume, const char *key);
 
 void options_help(FILE *out);
 /* The effective configuration as an INI file, secrets masked. */

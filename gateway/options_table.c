@@ -1,0 +1,60 @@
+/* What can be set. One row an option, grouped by section; --help, --check, the file,
+ * the environment and --set all read this table and nothing else. */
+#include "options_table.h"
+
+#define DAY_S  86400.0
+#define GIB    1073741824.0
+
+#define TEXT(section, key, fallback, help)           {section, key, OPTION_TEXT, fallback, 0, 0, false, help}
+#define INT(section, key, fallback, min, max, help)  {section, key, OPTION_INT, fallback, min, max, false, help}
+#define REAL(section, key, fallback, min, max, help) {section, key, OPTION_REAL, fallback, min, max, false, help}
+#define BOOL(section, key, fallback, help)           {section, key, OPTION_BOOL, fallback, 0, 0, false, help}
+
+/* clang-format off */
+const struct option_def options_table[] = {
+    TEXT("gateway", "data_dir", "./sharpeyes-data", "directory of the database, keys and, by default, recordings"),
+    TEXT("gateway", "timezone", "Asia/Shanghai", "IANA name; for calendars and display only"),
+    TEXT("gateway", "log_level", "info", "error, warn, info or debug"),
+
+    TEXT("http", "listen", "127.0.0.1:8080", "ADDRESS:PORT; port 0 picks one, see DATA_DIR/http.addr"),
+    INT("http", "workers", "4", 1, 64, "threads that run requests"),
+    INT("http", "queue", "256", 1, 65536, "requests that may wait for a worker; more are answered 503"),
+    INT("http", "connections", "4096", 16, 65536, "open connections; more are closed"),
+    TEXT("http", "console_dir", "", "directory of the built console; empty: the one this program was built with"),
+    INT("http", "body_timeout_s", "30", 1, 3600, "seconds for a request's body to arrive"),
+    INT("http", "stall_s", "10", 1, 3600, "seconds after which a viewer that stops reading is cut off"),
+    INT("http", "keepalive_s", "5", 1, 60, "seconds between keep-alives on open streams"),
+
+    TEXT("rtsp", "listen", "127.0.0.1:8554", "ADDRESS:PORT kept for RTSP out; nothing listens there yet"),
+
+    TEXT("store", "url", "", "sqlite:PATH; empty: sqlite:DATA_DIR/sharpeyes.db"),
+    INT("store", "readers", "4", 1, 64, "connections that read in parallel"),
+
+    TEXT("volume", "path", "", "directory that holds recordings, in a section [volume NAME]"),
+
+    INT("ingest", "loops", "0", 0, 64, "event loops that cameras are spread over; 0: one a processor, at most 8"),
+    TEXT("ingest", "allow", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7", "networks that camera addresses may resolve to; loopback only when listed"),
+    INT("ingest", "connect_timeout_ms", "4000", 10, 60000, "milliseconds for a camera to accept a connection"),
+    INT("ingest", "answer_timeout_ms", "10000", 10, 60000, "milliseconds for a camera to answer a request"),
+    INT("ingest", "stall_ms", "8000", 100, 600000, "milliseconds without a frame after which a camera counts as stalled"),
+    INT("ingest", "retry_min_ms", "1000", 10, 600000, "milliseconds before the first retry; doubles from there, with jitter"),
+    INT("ingest", "retry_max_ms", "30000", 10, 3600000, "most milliseconds between tries of a camera that answers but fails"),
+    INT("ingest", "retry_unreachable_max_ms", "5000", 10, 3600000, "most milliseconds between tries of a camera that does not answer"),
+    INT("ingest", "auth_retry_s", "600", 1, DAY_S, "seconds between tries once a camera has refused the password three times"),
+    INT("ingest", "keepalive_s", "0", 0, 3600, "seconds between RTSP keep-alives; 0: from the session's time-out"),
+    INT("ingest", "gop_cache_bytes", "16777216", 65536, GIB, "bytes of live fragments kept for each stream"),
+    INT("ingest", "on_demand_linger_s", "30", 0, DAY_S, "seconds an on-demand stream goes on after its last viewer left"),
+    INT("ingest", "segment_s", "60", 1, 3600, "seconds of one recorded file"),
+
+    INT("pixels", "threads", "1", 1, 64, "threads' worth of decoding that snapshots may use at once"),
+
+    INT("events", "correlation_window_s", "300", 0, DAY_S, "seconds within which like signals join one incident"),
+
+    TEXT("access", "admin_password_file", "", "file with the first administrator's password; empty: a random one in DATA_DIR/initial-admin-password"),
+    REAL("access", "session_hours", "12", 0.0001, 8760, "hours a sign-in lasts"),
+    REAL("access", "ticket_minutes", "60", 0.001, 1440, "minutes a media ticket lasts"),
+    INT("access", "sign_in_window_s", "900", 1, DAY_S, "seconds in which five failed sign-ins of a user and address block further ones"),
+};
+/* clang-format on */
+
+const unsigned options_table_count = sizeof(options_table) / sizeof(options_table[0]);
