@@ -10,8 +10,12 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "gateway/access.h"
+#include "gateway/store.h"
 
 struct api; /* api/include/api/api.h */
+struct api_deps;
+struct http_route;
+struct exchange; /* the frame's own */
 
 enum http_method { HTTP_GET = 1, HTTP_POST, HTTP_PATCH, HTTP_PUT, HTTP_DELETE };
 
@@ -28,24 +32,51 @@ struct http_request {
     json_t *json;                        /* the body, when the row says HTTP_JSON */
     const void *body;
     size_t body_size;
-    const char *address;                 /* the peer's */
-    const char *if_match, *idempotency_key, *last_event_id, *range;
+    const char *address; /* the peer's */
+    const char *if_match, *idempotency_key, *last_event_id, *range, *origin, *host;
+    const struct http_route *route;
+    struct exchange *exchange;
 };
+/* The parts of the house that a handler may call. */
+const struct api_deps *http_deps(const struct http_request *req);
 /* Query parameter or NULL; decoded, belongs to the request. */
 const char *http_query(const struct http_request *req, const char *name);
 
 /* A body that comes in pieces. read() runs on a pool thread: up to size bytes, 0 at the end, -errno. */
 struct http_source {
     long (*read)(struct http_source *source, void *out, size_t size);
+    /* Where the next read starts; NULL: only from the beginning, a Range is then ignored. */
+    int (*seek)(struct http_source *source, int64_t offset);
     void (*free)(struct http_source *source);
 };
 
+/* What wakes a stream that had nothing to say. All are woken once a second besides, for keep-alives. */
+enum http_wake {
+    HTTP_WAKE_LIVE = 1, /* a hub has something new (ingest_live_fd) */
+    HTTP_WAKE_BUS = 2,  /* something was published */
+};
+#define HTTP_STREAM_END (-1L)
+/* An endless body, for HTTP_STREAM rows: the handler sets response->stream, and the frame owns it then.
+ * fill and ready run under the stream's own lock, never both at once: memory only, no store, disk or wait. */
+struct http_stream {
+    /* On an HTTP thread: writes at most size bytes (size is at least 4096) and returns how many; 0: nothing
+     * now, asked again when woken; HTTP_STREAM_END: the body ends well. */
+    long (*fill)(struct http_stream *stream, void *out, size_t size);
+    /* On the live thread: would fill give something? NULL: always asked. */
+    bool (*ready)(struct http_stream *stream);
+    void (*free)(struct http_stream *stream);
+    unsigned wake; /* http_wake */
+};
+/* Makes every stream that waits ask again soon. Any thread. */
+void http_wake(struct api *api);
+
 struct http_response {
-    int status;              /* 0: not set; the handler's return value decides */
-    json_t *json;            /* owned; sent as JSON */
-    struct se_buf *bytes;    /* owned; or bytes … */
+    int status;                 /* 0: not set; the handler's return value decides */
+    json_t *json;               /* owned; sent as JSON */
+    struct se_buf *bytes;       /* owned; or bytes … */
     struct http_source *source; /* … or a source, with its size or -1 */
     int64_t source_size;
+    struct http_stream *stream; /* … or endless */
     const char *content_type;
     char headers[8][2][192]; /* extra ones, name and value; "" ends */
     struct se_err problem;   /* for errors: text and field */
@@ -57,8 +88,9 @@ void http_header(struct http_response *res, const char *name, const char *value)
 /* 200/201 with a JSON body; steals value. Both return 0, or -ENOMEM. */
 int http_ok(struct http_response *res, json_t *value);
 int http_created(struct http_response *res, json_t *value);
-/* A list: {"items":[…],"next_cursor":…}; steals items. cursor NULL: JSON null. */
-int http_list(struct http_response *res, json_t *items, const char *next_cursor);
+/* A list: {"items":[…],"next_cursor":…}; steals items. last: the id of the last item when there are more
+ * (made opaque here, given back by http_page), else NULL. */
+int http_list(struct http_response *res, json_t *items, const char *last);
 /* Sets a problem with a status of its own and words; returns -EPROTO, which keeps the status. */
 int http_problem(struct http_response *res, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -66,31 +98,42 @@ int http_problem(struct http_response *res, int status, const char *fmt, ...)
 int http_invalid(struct http_response *res, const char *field, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* May the caller do what the row's permission says to this very thing? 0; or the problem 404, so that what
+ * belongs to another department does not show that it exists, with an audit entry. Returns -EPROTO. */
+int http_allow(struct http_request *req, struct http_response *res, const struct access_target *target);
+/* store_write() for a handler of a POST: when fn has set the answer in res, an Idempotency-Key's record is
+ * part of the same transaction, so that a crash before the answer was sent does not make the act happen
+ * twice. */
+int http_commit(struct http_request *req, struct http_response *res, store_fn fn, void *ctx);
+
 /* Returns 0 (status 200 or as set), or -errno, which becomes: EPROTO as set · ENOENT 404 ·
  * EEXIST 409 · ENOLINK 422 · EINVAL 422 · EACCES 403 · ESTALE 412 · EBUSY/EAGAIN 503 · else 500. */
 typedef int (*http_handler)(struct http_request *req, struct http_response *res);
 
 enum http_flags {
-    HTTP_JSON = 1,      /* the body is JSON: parsed before, 400 when it is not */
-    HTTP_TICKET = 2,    /* ?ticket= is taken too (media) */
-    HTTP_STREAM = 4,    /* endless: `stream` runs on the HTTP thread instead of `handler` on the pool */
-    HTTP_QUIET = 8,     /* a read that is not a view of anybody's matter: no audit entry */
+    HTTP_JSON = 1,    /* the body is JSON: parsed before, 400 when it is not */
+    HTTP_TICKET = 2,  /* ?ticket= is taken too (media) */
+    HTTP_STREAM = 4,  /* endless: the handler sets response->stream */
+    HTTP_QUIET = 8,   /* a read that is not a view of anybody's matter: no audit entry */
+    HTTP_INLINE = 16, /* public and memory only: the handler runs on the HTTP thread */
 };
 
 /* One row. Only made by ROUTE(), which does not compile without a permission. */
 struct http_route {
     enum http_method method;
-    const char *path;                 /* "/api/v1/cameras/{id}" */
+    const char *path; /* "/api/v1/cameras/{id}" */
     enum access_permission permission;
     unsigned flags;
     size_t body_max;
     http_handler handler;
-    const char *audit;                /* action in the audit trail: "camera.change"; NULL only with HTTP_QUIET or PUBLIC */
+    /* Action in the audit trail, "camera.view"; NULL only with HTTP_QUIET or PUBLIC. A GET that went well is
+     * entered by the frame; what writes enters itself, access_audit() in its own transaction. */
+    const char *audit;
 };
 /* ROUTE(GET, "/api/v1/cameras", CAMERA_READ, HTTP_QUIET, 0, "camera.list", cameras_list) */
 #define ROUTE(method_, path_, permission_, flags_, body_max_, audit_, handler_)                              \
     {                                                                                                        \
-        .method = HTTP_##method_, .path = (path_), .permission = ACCESS_##permission_, .flags = (flags_),     \
+        .method = HTTP_##method_, .path = (path_), .permission = ACCESS_##permission_, .flags = (flags_),    \
         .body_max = (body_max_), .audit = (audit_), .handler = (handler_)                                    \
     }
 
@@ -100,7 +143,8 @@ struct http_route_table {
     size_t count;
 };
 
-/* Paging of lists: ?limit= (100, at most 1000) and ?cursor= (opaque; decodes to the last id seen). -EPROTO set. */
+/* Paging of lists: ?limit= (100, at most 1000) and ?cursor= (opaque; decodes to the last id seen). -EPROTO
+ * set. */
 int http_page(struct http_request *req, struct http_response *res, int *ret_limit, const char **ret_after);
 
 #endif
