@@ -6,6 +6,10 @@ function(se_module name)
   cmake_parse_arguments(M "" "" "SOURCES;USES;LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
   list(FILTER sources EXCLUDE REGEX "${CMAKE_CURRENT_SOURCE_DIR}/(base|cli|console)/|/main\\.c$")
+  if(NOT sources AND NOT M_SOURCES)
+    file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/empty.c CONTENT "typedef int se_${name}_is_empty;\n")
+    set(sources ${CMAKE_CURRENT_BINARY_DIR}/empty.c)
+  endif()
   add_library(se_${name} STATIC ${sources} ${M_SOURCES})
   target_include_directories(se_${name}
     PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include
