@@ -389,6 +389,6 @@ void client_report(struct client *client)
         return;
     client->sr_us = now + REPORT_US;
     for (unsigned t = 0; t < CLIP_TRACKS && t < client->stream->clip->track_count; t++)
-        if (client->tracks[t].set_up && client->tracks[t].packets)
+        if (client->tracks[t].set_up)
             send_report(client->stream, client, t);
 }

@@ -321,7 +321,8 @@ static void play(struct client *client, const struct request *request)
     client->playing = true;
     client->wait_key = true;
     client->out_max = OUT_MAX;
-    client->sr_us = 0; /* a report soon after the first frames */
+    client->sr_us = 0;
+    client_report(client); /* before the first frame, so that tracks are in step from the start */
     stream_wake(stream);
 }
 
