@@ -97,7 +97,7 @@ bool access_still(struct access *access, const struct access_who *who);
 void access_forget_user(struct access *access, const char *user_id);
 
 /* Media tickets: one camera, one action, until expiry. Kept in memory. */
-enum access_media { ACCESS_MEDIA_LIVE, ACCESS_MEDIA_PLAYBACK, ACCESS_MEDIA_SNAPSHOT };
+enum access_media { ACCESS_TICKET_LIVE, ACCESS_TICKET_PLAYBACK, ACCESS_TICKET_SNAPSHOT };
 int access_ticket_new(struct access *access, const struct access_who *who, const char *camera_id,
                       enum access_media action, se_wall_ms from, se_wall_ms to, char ret_ticket[65],
                       se_wall_ms *ret_expires);
