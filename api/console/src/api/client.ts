@@ -1,0 +1,129 @@
+import { Problem } from './problem';
+import type {
+  Camera,
+  Case,
+  Department,
+  Evidence,
+  GridCollection,
+  Division,
+  Incident,
+  Page,
+  SessionAnswer,
+  Severity,
+  Signal,
+  Tag,
+  Transition,
+  TransitionRequest,
+  User,
+} from './types';
+
+type Query = Record<string, string | number | boolean | null | undefined>;
+
+/** Called when the gateway no longer knows us. */
+let whenSignedOut: () => void = () => {};
+export function onSignedOut(fn: () => void): void {
+  whenSignedOut = fn;
+}
+
+export function withQuery(path: string, query: Query = {}): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== null && value !== '') search.set(name, String(value));
+  }
+  const text = search.toString();
+  return text === '' ? path : `${path}?${text}`;
+}
+
+/** fetch() with the session's cookie. Resolves only for 2xx; everything else is a Problem. */
+export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init });
+  } catch (cause) {
+    if (init.signal?.aborted) throw cause;
+    throw new Problem(0, {});
+  }
+  if (response.ok) return response;
+  const problem = await Problem.from(response);
+  if (problem.status === 401) whenSignedOut();
+  throw problem;
+}
+
+async function getJson<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
+  const response = await request(withQuery(path, query), signal ? { signal } : {});
+  return (await response.json()) as T;
+}
+
+async function sendJson<T>(method: string, path: string, body: unknown, headers: Record<string, string> = {}): Promise<T> {
+  const response = await request(path, {
+    method,
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+  return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+const segment = encodeURIComponent;
+/** Lists here are a county's: bounded, and read whole up to this many pages. */
+const PAGES_MAX = 20;
+
+async function getAll<T>(path: string, query: Query = {}): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | null = null;
+  for (let page = 0; page < PAGES_MAX; page++) {
+    const answer: Page<T> = await getJson<Page<T>>(path, { limit: 1000, ...query, cursor });
+    items.push(...answer.items);
+    cursor = answer.next_cursor;
+    if (cursor === null) break;
+  }
+  return items;
+}
+
+export const api = {
+  signIn: (username: string, password: string) =>
+    sendJson<SessionAnswer>('POST', '/api/v1/sessions', { username, password }, { 'X-Sharpeyes-Cookie': '1' }),
+  currentSession: () => getJson<{ user: User }>('/api/v1/sessions/current'),
+  signOut: () => request('/api/v1/sessions/current', { method: 'DELETE' }),
+
+  cameras: () => getAll<Camera>('/api/v1/cameras'),
+
+  divisions: () => getAll<Division>('/api/v1/divisions'),
+  grids: () => getJson<GridCollection>('/api/v1/grids', { limit: 1000 }),
+  departments: () => getAll<Department>('/api/v1/departments'),
+  tags: () => getAll<Tag>('/api/v1/tags'),
+  users: () => getAll<User>('/api/v1/users'),
+
+  incidents: (query: Query = {}) => getJson<Page<Incident>>('/api/v1/incidents', query),
+  incident: (id: string) => getJson<Incident>(`/api/v1/incidents/${segment(id)}`),
+  changeIncident: (id: string, change: Partial<Pick<Incident, 'status' | 'severity'>>) =>
+    sendJson<Incident>('PATCH', `/api/v1/incidents/${segment(id)}`, change),
+  incidentSignals: (id: string) => getJson<Page<Signal>>(`/api/v1/incidents/${segment(id)}/signals`, { limit: 20 }),
+  evidence: (id: string) => getJson<Page<Evidence>>(`/api/v1/incidents/${segment(id)}/evidence`),
+  openCase: (id: string) => sendJson<Case>('POST', `/api/v1/incidents/${segment(id)}/case`, {}),
+
+  report: (signal: { type: string; camera: string; severity?: Severity; message?: string }) =>
+    sendJson<{ items: { signal_id: string; incident_id: string | null }[] }>(
+      'POST',
+      '/api/v1/signals',
+      { source: 'console', occurred_at: new Date().toISOString(), ...signal },
+      { 'Idempotency-Key': crypto.randomUUID() },
+    ),
+
+  cases: (query: Query = {}) => getJson<Page<Case>>('/api/v1/cases', query),
+  case: (id: string) => getJson<Case>(`/api/v1/cases/${segment(id)}`),
+  transitions: (id: string) => getAll<Transition>(`/api/v1/cases/${segment(id)}/transitions`),
+  takeAction: (id: string, body: TransitionRequest, key: string) =>
+    sendJson<Case | Transition>('POST', `/api/v1/cases/${segment(id)}/transitions`, body, { 'Idempotency-Key': key }),
+
+  changeLive: (id: string, change: LiveChange) => sendJson<unknown>('POST', `/api/v1/live/${segment(id)}`, change),
+
+  snapshotUrl: (camera: string) => withQuery(`/api/v1/cameras/${segment(camera)}/snapshot.jpg`, { stale: 1 }),
+  playbackUrl: (camera: string, from: string, to: string) =>
+    withQuery(`/api/v1/cameras/${segment(camera)}/playback.mp4`, { from, to }),
+};
+
+export interface LiveChange {
+  open?: { tile: number; camera: string; stream: 'auto' | 'main' | 'sub' }[];
+  close?: number[];
+  accepts?: string[];
+}

@@ -1,0 +1,193 @@
+// What the gateway says, as api/openapi.yaml has it. Members this console doesn't use are left out.
+
+export type CameraState = 'connecting' | 'live' | 'stalled' | 'offline' | 'idle' | 'disabled';
+/** A tile may also be refused, or hold what this browser can't play. */
+export type TileState = CameraState | 'denied' | 'unsupported';
+export type StreamRole = 'main' | 'sub';
+
+export interface Location {
+  lat: number;
+  lon: number;
+}
+
+export interface Camera {
+  id: string;
+  code?: string | null;
+  name: string;
+  department_id: string;
+  grid_id?: string | null;
+  location?: Location | null;
+  enabled: boolean;
+  state: CameraState;
+  since?: string | null;
+  streams?: { role: StreamRole }[];
+}
+
+/** The data of camera.state: a camera's status, with its id. */
+export interface CameraStatus {
+  id?: string;
+  camera_id?: string;
+  state: CameraState;
+  since?: string | null;
+}
+
+export type Severity = 'info' | 'minor' | 'major' | 'critical';
+export type IncidentStatus = 'new' | 'acknowledged' | 'in_progress' | 'resolved' | 'closed' | 'false_alarm';
+
+export interface Incident {
+  id: string;
+  tag: string;
+  severity: Severity;
+  status: IncidentStatus;
+  camera_id: string | null;
+  location: Location | null;
+  grid_id: string | null;
+  department_id: string | null;
+  first_at: string;
+  last_at: string;
+  count: number;
+  case_id: string | null;
+  message?: string | null;
+  updated_at?: string;
+}
+
+export interface Signal {
+  id: string;
+  source: string;
+  type: string;
+  occurred_at: string;
+  message?: string | null;
+}
+
+export type LoopStage = 'collect' | 'assess' | 'assign' | 'handle' | 'close' | 'evaluate';
+export type Light = 'green' | 'yellow' | 'red';
+
+export interface CaseField {
+  name: string;
+  label?: string;
+  type?: string;
+  options?: (string | { value: string; label: string })[];
+}
+
+export interface CaseAction {
+  name: string;
+  label: string;
+  to: string;
+  required_fields: (string | CaseField)[];
+  needs_assignee: boolean;
+}
+
+export interface Case {
+  id: string;
+  number: string;
+  kind: string;
+  stage: string;
+  loop: LoopStage;
+  status: 'open' | 'suspended' | 'closed';
+  title: string;
+  incident_id: string | null;
+  grid_id: string | null;
+  department_id: string | null;
+  assignee: string | null;
+  due_at: string | null;
+  light: Light;
+  actions: CaseAction[];
+  opened_at?: string;
+  created_at?: string;
+}
+
+export interface Transition {
+  id: string;
+  at: string;
+  user_id: string | null;
+  user_name?: string | null;
+  action: string;
+  from: string | null;
+  to: string | null;
+  note: string | null;
+  fields?: Record<string, unknown> | null;
+}
+
+export interface TransitionRequest {
+  action: string;
+  note?: string;
+  assignee?: string;
+  fields?: Record<string, string | number>;
+}
+
+/** Evidence of an incident: pictures and clips, by where they can be had. */
+export interface Evidence {
+  id: string;
+  kind: string;
+  camera_id: string | null;
+  from?: string | null;
+  to?: string | null;
+  at?: string | null;
+  url?: string | null;
+}
+
+export interface Tag {
+  code: string;
+  name: string;
+  name_en?: string | null;
+  parent?: string | null;
+  parent_code?: string | null;
+  colour?: string | null;
+  color?: string | null;
+  severity?: Severity | null;
+}
+
+export interface Division {
+  id: string;
+  code: string;
+  name: string;
+  level?: string;
+  parent_id?: string | null;
+}
+
+export interface Department {
+  id: string;
+  code: string;
+  name: string;
+  kind: string;
+}
+
+export interface User {
+  id: string;
+  username: string;
+  display_name?: string | null;
+  name?: string | null;
+  department_id?: string | null;
+  roles?: string[];
+  permissions?: string[];
+}
+
+export interface SessionAnswer {
+  token: string;
+  expires_at: string;
+  user: User;
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+export interface GridFeature {
+  type: 'Feature';
+  id?: string;
+  geometry: GeoJSON.Polygon | GeoJSON.MultiPolygon | null;
+  properties: {
+    id?: string;
+    code?: string;
+    name?: string;
+    division_id?: string | null;
+    department_id?: string | null;
+    [member: string]: unknown;
+  };
+}
+
+export interface GridCollection {
+  type: 'FeatureCollection';
+  features: GridFeature[];
+}

@@ -1,0 +1,64 @@
+// The cases this desk knows.
+
+import { computed, reactive, ref } from 'vue';
+import { api } from '../api/client';
+import { Problem } from '../api/problem';
+import type { Case, Transition } from '../api/types';
+
+export const cases = reactive(new Map<string, Case>());
+export const casesLoaded = ref(false);
+export const casesError = ref<unknown>(null);
+/** Transitions of the cases that were opened here. */
+export const transitions = reactive(new Map<string, Transition[]>());
+
+const KEPT_MAX = 500;
+const lightRank = { red: 0, yellow: 1, green: 2 } as const;
+const dueOf = (one: Case): number => (one.due_at === null ? Infinity : Date.parse(one.due_at));
+
+/** The most pressing first. */
+export const openCases = computed(() =>
+  [...cases.values()]
+    .filter((one) => one.status !== 'closed')
+    .sort((a, b) => lightRank[a.light] - lightRank[b.light] || dueOf(a) - dueOf(b) || b.number.localeCompare(a.number)),
+);
+export const closedCases = computed(() =>
+  [...cases.values()].filter((one) => one.status === 'closed').sort((a, b) => b.number.localeCompare(a.number)),
+);
+
+export async function loadCases(): Promise<void> {
+  casesError.value = null;
+  try {
+    const page = await api.cases({ limit: 200 });
+    cases.clear();
+    for (const one of page.items) cases.set(one.id, one);
+    casesLoaded.value = true;
+  } catch (cause) {
+    casesError.value = cause;
+  }
+}
+
+export function takeCase(one: Case): void {
+  // An event's case may come without what this user may do with it; the panel asks again when it shows it.
+  const here = cases.get(one.id);
+  cases.set(one.id, { ...here, ...one });
+  if (cases.size > KEPT_MAX) {
+    const oldest = closedCases.value.at(-1);
+    if (oldest !== undefined) cases.delete(oldest.id);
+  }
+}
+
+/** The case as the gateway has it now, with its transitions. Null: it is gone. */
+export async function refreshCase(id: string): Promise<Case | null> {
+  try {
+    const [one, steps] = await Promise.all([api.case(id), api.transitions(id)]);
+    takeCase(one);
+    transitions.set(
+      id,
+      steps.sort((a, b) => Date.parse(a.at) - Date.parse(b.at) || a.id.localeCompare(b.id)),
+    );
+    return one;
+  } catch (cause) {
+    if (cause instanceof Problem && cause.status === 404) return null;
+    throw cause;
+  }
+}

@@ -1,0 +1,53 @@
+import { computed, readonly, ref, shallowRef } from 'vue';
+import { api, onSignedOut } from '../api/client';
+import { Problem } from '../api/problem';
+import type { User } from '../api/types';
+
+// Who sits at this desk. The session itself is a cookie that scripts can't read.
+
+const who = shallowRef<User | null>(null);
+const known = ref(false);
+const hasEnded = ref(false);
+
+export const user = readonly(who);
+/** Whether we have been told yet if a session is there. */
+export const sessionKnown = readonly(known);
+/** The session ended by itself: the sign-in page says so. */
+export const sessionEnded = readonly(hasEnded);
+export const userName = computed(() => who.value?.display_name || who.value?.name || who.value?.username || '');
+
+/** Whether to offer it. The gateway decides; where it doesn't say what we may, everything is offered. */
+export function may(permission: string): boolean {
+  return who.value?.permissions?.includes(permission) ?? true;
+}
+
+onSignedOut(() => {
+  if (who.value === null) return;
+  who.value = null;
+  hasEnded.value = true;
+});
+
+/** Asks whether the browser still has a session. Throws when the gateway can't be asked. */
+export async function resumeSession(): Promise<void> {
+  try {
+    who.value = (await api.currentSession()).user;
+  } catch (cause) {
+    if (!(cause instanceof Problem) || (cause.status !== 401 && cause.status !== 403)) throw cause;
+  }
+  known.value = true;
+}
+
+export async function signIn(username: string, password: string): Promise<void> {
+  const session = await api.signIn(username, password);
+  hasEnded.value = false;
+  who.value = session.user;
+}
+
+/** Ends the session and begins with an empty page, so that nothing of it is left in memory. */
+export async function signOut(): Promise<void> {
+  try {
+    await api.signOut();
+  } finally {
+    window.location.reload();
+  }
+}
