@@ -105,7 +105,7 @@ static int bind(struct store_tx *tx, sqlite3_stmt *stmt, const char *sql, const 
     }
     for (size_t i = 0; i < count; i++) {
         char name[16];
-        snprintf(name, sizeof(name), "$%zu", i + 1);
+        snprintf(name, sizeof(name), "$%u", (unsigned)i + 1);
         int index = sqlite3_bind_parameter_index(stmt, name);
         int code = index ? bind_one(stmt, index, &args[i]) : SQLITE_RANGE;
         if (code == SQLITE_NOMEM || code == SQLITE_TOOBIG)

@@ -48,17 +48,19 @@ int access_permission_parse(const char *name, enum access_permission *ret_permis
 
 /* Somebody who was let in. Plain values: copy freely. */
 struct access_who {
-    char user_id[SE_ID_LEN];   /* "" : nobody (public routes) */
+    char user_id[SE_ID_LEN]; /* "" : nobody (public routes) */
     char username[65];
     char display_name[129];
     char department_id[SE_ID_LEN];
     char division_id[SE_ID_LEN];
     char session_id[SE_ID_LEN]; /* session or API token */
     char address[64];
-    uint64_t permissions;       /* bit per access_permission */
-    bool all_departments;       /* a role of county-wide scope */
+    uint64_t permissions; /* bit per access_permission */
+    bool all_departments; /* a role of county-wide scope */
     bool by_cookie;
-    char roles[256];            /* role codes, comma-separated */
+    char roles[256];       /* role codes, comma-separated */
+    se_wall_ms expires_ms; /* of the session or token; 0: never */
+    uint64_t generation;   /* of the revocations known when this was made; see access_still() */
 };
 
 struct access;
@@ -73,12 +75,12 @@ int access_bootstrap(struct access *access, struct se_err *err);
 
 /* What is acted on. NULL members: not about one. */
 struct access_target {
-    const char *type, *id;       /* "camera", its id */
-    const char *department_id;   /* owner */
+    const char *type, *id;     /* "camera", its id */
+    const char *department_id; /* owner */
 };
 struct access_decision {
     bool allowed;
-    const char *reason;          /* static text */
+    const char *reason; /* static text */
 };
 /* The one question. Pure: no I/O, any thread. */
 struct access_decision access_decide(const struct access *access, const struct access_who *who,
@@ -88,13 +90,25 @@ struct access_decision access_decide(const struct access *access, const struct a
  * per user and address in 15 min (ret_retry_s). The token is shown once, its hash stored. */
 int access_sign_in(struct access *access, const char *username, const char *password, const char *address,
                    char ret_token[65], se_wall_ms *ret_expires, struct access_who *ret_who, int *ret_retry_s);
-/* A session's or API token's owner. -EACCES unknown or ended. Cached; may read the store: pool threads only. */
-int access_check_token(struct access *access, const char *token, const char *address, struct access_who *ret_who);
+/* A session's or API token's owner. -EACCES unknown or ended. Cached; may read the store: pool threads only.
+ */
+int access_check_token(struct access *access, const char *token, const char *address,
+                       struct access_who *ret_who);
 int access_sign_out(struct access *access, const struct access_who *who);
 /* Is the session or token still good? Cheap, any thread: for streams that stay open. */
 bool access_still(struct access *access, const struct access_who *who);
-/* Ends all sessions and tokens of a user (password changed, disabled). */
+/* Ends all sessions and tokens of a user (password changed, disabled). Writes the store: pool threads only.
+ */
 void access_forget_user(struct access *access, const char *user_id);
+/* Ends one session or API token; -ENOENT it was not open. Writes the store: pool threads only. */
+int access_end_session(struct access *access, const char *session_id);
+/* A user's roles or department, or what a role may, has changed: everybody's rights are read again at
+ * their next request, and what is open ends (clients open it again). Any thread. */
+void access_rights_changed(struct access *access);
+/* A new API token of the user: the secret, shown once, and its id. expires_ms 0: never. In the caller's
+ * transaction. */
+int access_api_token_new(struct store_tx *tx, const char *user_id, const char *name, se_wall_ms expires_ms,
+                         char ret_token[65], char ret_id[SE_ID_LEN]);
 
 /* Media tickets: one camera, one action, until expiry. Kept in memory. */
 enum access_media { ACCESS_TICKET_LIVE, ACCESS_TICKET_PLAYBACK, ACCESS_TICKET_SNAPSHOT };
@@ -104,11 +118,18 @@ int access_ticket_new(struct access *access, const struct access_who *who, const
 /* -EACCES */
 int access_ticket_check(struct access *access, const char *ticket, const char *camera_id,
                         enum access_media action, struct access_who *ret_who);
+/* The range a playback ticket was given for; 0: open. -EACCES */
+int access_ticket_range(struct access *access, const char *ticket, se_wall_ms *ret_from, se_wall_ms *ret_to);
 
-int access_password_hash(const char *password, char ret_hash[128]);   /* argon2id; slow. -ENOMEM */
-int access_random_password(char *out, unsigned len);                  /* len characters and NUL */
+/* 8 to 128 bytes of UTF-8 that are not the username: 0, or -EINVAL (err: field "password"). */
+int access_password_check(const char *password, const char *username, struct se_err *err);
+/* argon2id at libsodium's interactive limits: 64 MiB and some tens of ms; two at a time, others wait. -ENOMEM
+ */
+int access_password_hash(const char *password, char ret_hash[128]);
+int access_random_password(char *out, unsigned len); /* len characters and NUL */
 
-/* Audit: appended in the caller's transaction, chained by SHA-256 to the entry before. detail is borrowed. */
+/* Audit: appended in the caller's transaction, chained by SHA-256 to the entry before. detail is borrowed;
+ * members that are secret by name (password, token, ticket …) are masked. who NULL: the system itself. */
 int access_audit(struct store_tx *tx, const struct access_who *who, const char *action,
                  const char *target_type, const char *target_id, const json_t *detail);
 /* The same as a transaction of its own, without waiting: for views. */
