@@ -1,0 +1,303 @@
+/* A volume's writer: the only thread that writes to its disk. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "mp4/scan.h"
+#include "record/volume_private.h"
+
+#define BAD_FOR_US (2 * SE_US_PER_S)
+#define SYNC_EACH  8 /* files; beyond, one syncfs is cheaper */
+#define IOV_BATCH  512
+
+/* The days' directories, made as they are needed. */
+static int make_day(int dir, const char *path)
+{
+    char part[SEGMENT_PATH_MAX];
+    snprintf(part, sizeof(part), "%s", path);
+    for (char *p = part; *p; p++) {
+        if (*p != '/')
+            continue;
+        *p = 0;
+        if (mkdirat(dir, part, 0755) < 0 && errno != EEXIST)
+            return -errno;
+        *p = '/';
+    }
+    return 0;
+}
+
+/* All of it, from where the file ends. */
+static int write_all(int fd, struct iovec *iov, unsigned count)
+{
+    while (count) {
+        ssize_t n = writev(fd, iov, count < IOV_BATCH ? (int)count : IOV_BATCH);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            return -EIO;
+        while (count && (size_t)n >= iov->iov_len) {
+            n -= (ssize_t)iov->iov_len;
+            iov++;
+            count--;
+        }
+        if (n) {
+            iov->iov_base = (char *)iov->iov_base + n;
+            iov->iov_len -= (size_t)n;
+        }
+    }
+    return 0;
+}
+
+static void mark(struct segment *segment, bool open, const char *cause)
+{
+    pthread_mutex_lock(&segment->volume->lock);
+    segment->open = open;
+    snprintf(segment->cause, sizeof(segment->cause), "%s", cause);
+    pthread_mutex_unlock(&segment->volume->lock);
+}
+
+/* A file that holds no frame is not kept. */
+static void abandon(struct segment *segment)
+{
+    char path[SEGMENT_PATH_MAX];
+    segment_path(&segment->key, path);
+    if (segment->fd >= 0)
+        unlinkat(segment->volume->dir, path, 0);
+}
+
+/* Ends the file at its last whole fragment; what the recorder still sends for it is dropped. */
+static void fail(struct segment *segment, int error)
+{
+    struct volume *volume = segment->volume;
+    atomic_store(&segment->failed, true);
+    se_metric_add(&volume_metrics[VOLUME_M_ERRORS], 1);
+    se_error("volume", "cannot write volume=%s camera=%s error=\"%s\"", volume->name, segment->key.camera_id,
+             strerror(-error));
+    if (!segment->listed) {
+        abandon(segment);
+    } else if (segment->fd >= 0) {
+        int64_t end, bytes;
+        struct mp4_init init;
+        if (repair_file(segment->fd, &init, &end, &bytes) < 0)
+            se_warn("volume", "a file stays without its index volume=%s camera=%s", volume->name,
+                    segment->key.camera_id);
+        segment->dirty = true;
+        segment->closing = true;
+    }
+    mark(segment, false, "disk");
+    pthread_mutex_lock(&volume->lock);
+    volume->bad_until_us = se_mono_now_us() + BAD_FOR_US;
+    pthread_mutex_unlock(&volume->lock);
+}
+
+static int open_file(struct segment *segment, const struct job *job)
+{
+    char path[SEGMENT_PATH_MAX];
+    struct volume *volume = segment->volume;
+    pthread_mutex_lock(&volume->lock);
+    bool refused = volume->refused;
+    pthread_mutex_unlock(&volume->lock);
+    if (refused)
+        return -ENODEV;
+    segment_path(&segment->key, path);
+    int r = make_day(volume->dir, path);
+    if (r < 0)
+        return r;
+    segment->fd =
+        openat(volume->dir, path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (segment->fd < 0)
+        return -errno;
+    struct iovec iov = {job->bytes, job->size};
+    return write_all(segment->fd, &iov, 1);
+}
+
+static int write_fragment(struct segment *segment, const struct job *job)
+{
+    size_t total = job->size;
+    struct iovec *iov = malloc((job->unit_count + 1) * sizeof(*iov));
+    if (!iov)
+        return -ENOMEM;
+    iov[0] = (struct iovec){job->bytes, job->size};
+    for (unsigned i = 0; i < job->unit_count; i++) {
+        iov[i + 1] = (struct iovec){job->units[i]->data->data, job->units[i]->data->size};
+        total += job->units[i]->data->size;
+    }
+    int r = write_all(segment->fd, iov, job->unit_count + 1);
+    free(iov);
+    if (r < 0)
+        return r;
+    se_metric_add(&volume_metrics[VOLUME_M_BYTES], (int64_t)total);
+    segment->dirty = true;
+    volume_rows_list(segment->volume, segment);
+    pthread_mutex_lock(&segment->volume->lock);
+    segment->bytes += (int64_t)total;
+    segment->end_ms = job->end_ms;
+    pthread_mutex_unlock(&segment->volume->lock);
+    return 0;
+}
+
+static int close_file(struct segment *segment, const struct job *job)
+{
+    int r = 0;
+    if (!segment->listed) {
+        abandon(segment);
+        return 0;
+    }
+    if (job->bytes) {
+        struct iovec iov = {job->bytes, job->size};
+        r = write_all(segment->fd, &iov, 1);
+    } else {
+        int64_t end, bytes;
+        struct mp4_init init;
+        repair_file(segment->fd, &init, &end, &bytes);
+    }
+    segment->dirty = true;
+    segment->closing = true;
+    mark(segment, false, job->cause);
+    return r;
+}
+
+static void run(struct job *job)
+{
+    struct segment *segment = job->segment;
+    if (atomic_load(&segment->failed) || (job->kind != JOB_OPEN && segment->fd < 0)) {
+        se_metric_add(&volume_metrics[VOLUME_M_DROPPED], job->unit_count);
+        return;
+    }
+    int r = job->kind == JOB_OPEN       ? open_file(segment, job)
+            : job->kind == JOB_FRAGMENT ? write_fragment(segment, job)
+                                        : close_file(segment, job);
+    if (r < 0)
+        fail(segment, r);
+}
+
+/* What was written becomes durable, and only then known to the store. */
+static void sync_files(struct volume *volume)
+{
+    unsigned dirty = 0;
+    for (struct segment *s = volume->segments; s; s = s->next)
+        dirty += s->dirty;
+    if (!dirty)
+        return;
+    int all = dirty > SYNC_EACH ? (syncfs(volume->dir) < 0 ? -errno : 0) : 1;
+    for (struct segment *s = volume->segments; s; s = s->next) {
+        if (!s->dirty)
+            continue;
+        int r = all <= 0 ? all : fdatasync(s->fd) < 0 ? -errno : 0;
+        if (r < 0 && !atomic_load(&s->failed))
+            fail(s, r);
+        s->dirty = false;
+        pthread_mutex_lock(&volume->lock);
+        s->row_due |= s->closing || !s->row_stored;
+        pthread_mutex_unlock(&volume->lock);
+        if (s->closing && s->fd >= 0) {
+            struct stat st;
+            if (fstat(s->fd, &st) == 0) {
+                pthread_mutex_lock(&volume->lock);
+                s->bytes = st.st_size;
+                pthread_mutex_unlock(&volume->lock);
+            }
+            close(s->fd);
+            s->fd = -1;
+        }
+    }
+}
+
+/* A disk that went away is not written to; one that came back is taken on again. */
+static void look_after_mount(struct volume *volume)
+{
+    struct se_err err = {0};
+    bool there;
+    if (!volume->refused) {
+        there = volume_still_there(volume);
+        if (!there)
+            snprintf(err.text, sizeof(err.text),
+                     "The directory %.120s is not the volume %s any more; mount its disk", volume->path,
+                     volume->name);
+    } else {
+        /* Readers hold the lock while they use dir. */
+        pthread_mutex_lock(&volume->lock);
+        if (volume->dir >= 0)
+            close(volume->dir);
+        volume->dir = -1;
+        there = volume_mount(volume, &err) == 0;
+        pthread_mutex_unlock(&volume->lock);
+    }
+    if (there != volume->refused)
+        return;
+    if (there)
+        se_info("volume", "a volume is back volume=%s", volume->name);
+    else
+        se_error("volume", "a volume is gone volume=%s reason=\"%s\"", volume->name, err.text);
+    se_metric_add(&volume_metrics[VOLUME_M_REFUSED], there ? -1 : 1);
+    pthread_mutex_lock(&volume->lock);
+    volume->refused = !there;
+    snprintf(volume->why, sizeof(volume->why), "%s", err.text);
+    pthread_mutex_unlock(&volume->lock);
+    if (there && !volume->segments && volume_repair(volume, &err) < 0)
+        se_error("volume", "%s", err.text);
+    for (struct segment *s = volume->segments; s && !there; s = s->next)
+        if (s->fd >= 0 && !atomic_load(&s->failed))
+            fail(s, -ENODEV);
+}
+
+/* The next job, or NULL at the time of the next flush or at the end. */
+static struct job *next_job(struct volume *volume, se_mono_us until_us, bool *ret_stop)
+{
+    struct timespec at = {until_us / SE_US_PER_S, until_us % SE_US_PER_S * 1000};
+    pthread_mutex_lock(&volume->lock);
+    while (!volume->head && !volume->stop)
+        if (pthread_cond_timedwait(&volume->wake, &volume->lock, &at) == ETIMEDOUT)
+            break;
+    struct job *job = volume->head;
+    if (job) {
+        volume->head = job->next;
+        if (!volume->head)
+            volume->tail = &volume->head;
+    }
+    *ret_stop = volume->stop && !job;
+    pthread_mutex_unlock(&volume->lock);
+    return job;
+}
+
+static void done(struct volume *volume, struct job *job)
+{
+    pthread_mutex_lock(&volume->lock);
+    volume->queued_bytes -= job->cost;
+    pthread_mutex_unlock(&volume->lock);
+    se_metric_add(&volume_metrics[VOLUME_M_QUEUED], -(int64_t)job->cost);
+    segment_unref(&job->segment);
+    for (unsigned i = 0; i < job->unit_count; i++)
+        access_unit_unref(&job->units[i]);
+    free(job->bytes);
+    free(job);
+}
+
+void *volume_writer(void *ctx)
+{
+    struct volume *volume = ctx;
+    se_mono_us flush_us = se_mono_now_us() + volume->volumes->sync_us;
+    bool stop = false;
+    while (!stop) {
+        struct job *job = next_job(volume, flush_us, &stop);
+        if (job) {
+            run(job);
+            done(volume, job);
+        }
+        if (stop || se_mono_now_us() >= flush_us) {
+            look_after_mount(volume);
+            sync_files(volume);
+            volume_rows_flush(volume, stop);
+            flush_us = se_mono_now_us() + volume->volumes->sync_us;
+        }
+    }
+    return NULL;
+}
