@@ -17,6 +17,7 @@ const struct option_def options_table[] = {
     TEXT("gateway", "log_level", "info", "error, warn, info or debug"),
 
     TEXT("http", "listen", "127.0.0.1:8080", "ADDRESS:PORT; port 0 picks one, see DATA_DIR/http.addr"),
+    INT("http", "threads", "2", 1, 64, "threads that send and receive"),
     INT("http", "workers", "4", 1, 64, "threads that run requests"),
     INT("http", "queue", "256", 1, 65536, "requests that may wait for a worker; more are answered 503"),
     INT("http", "connections", "4096", 16, 65536, "open connections; more are closed"),

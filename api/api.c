@@ -1,0 +1,84 @@
+#include "api/api.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "console.h"
+#include "http/server.h"
+#include "routes.h"
+
+int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *err)
+{
+    struct api *api = calloc(1, sizeof(*api));
+    if (!api) {
+        return se_fail(err, -ENOMEM, "out of memory");
+    }
+    unsigned workers = (unsigned)options_int(deps->options, "http.workers");
+    size_t connections = (size_t)options_int(deps->options, "http.connections");
+    api->deps = *deps;
+    api->listen_fd = -1;
+    api->body_timeout_s = (unsigned)options_int(deps->options, "http.body_timeout_s");
+    api->keepalive_s = (unsigned)options_int(deps->options, "http.keepalive_s");
+    pthread_mutex_init(&api->keyed.lock, NULL);
+    snprintf(api->boot, sizeof(api->boot), "%llx", (unsigned long long)se_wall_now_ms());
+    http_metrics_register();
+    int r = router_new(routes_all, routes_all_count, &api->router, err);
+    if (r < 0) {
+        goto fail;
+    }
+    r = console_new(options_text(deps->options, "http.console_dir"), &api->console, err);
+    if (r < 0) {
+        goto fail;
+    }
+    r = peers_new((unsigned)connections, api->body_timeout_s, &api->peers);
+    if (r < 0) {
+        goto out_of_memory;
+    }
+    r = se_pool_new("http-work", workers, (size_t)options_int(deps->options, "http.queue"), &api->workers);
+    if (r < 0) {
+        goto out_of_memory;
+    }
+    r = se_pool_new("http-read", workers, connections, &api->readers);
+    if (r < 0) {
+        goto out_of_memory;
+    }
+    r = live_new(api, &api->live, err);
+    if (r < 0) {
+        goto fail;
+    }
+    r = server_start(api, err);
+    if (r < 0) {
+        goto fail;
+    }
+    *ret_api = api;
+    return 0;
+out_of_memory:
+    se_fail(err, r, "cannot start the threads that run requests");
+fail:
+    api_free(api);
+    return r;
+}
+
+void api_stop(struct api *api)
+{
+    if (api && !api->stopping) {
+        server_stop(api);
+    }
+}
+
+void api_free(struct api *api)
+{
+    if (!api) {
+        return;
+    }
+    api_stop(api);
+    live_free(api->live);
+    se_pool_free(api->readers);
+    se_pool_free(api->workers);
+    peers_free(api->peers);
+    console_free(api->console);
+    router_free(api->router);
+    pthread_mutex_destroy(&api->keyed.lock);
+    free(api);
+}

@@ -1,0 +1,63 @@
+/* One request and its answer. Belongs to libmicrohttpd's thread, but for the time it is suspended, when it
+ * belongs to the worker that has it. */
+#ifndef HTTP_EXCHANGE_H
+#define HTTP_EXCHANGE_H
+
+#include "http/query.h"
+#include "http/server.h"
+
+#define HTTP_COOKIE        "sharpeyes_session"
+#define HTTP_SWALLOW_BYTES 65536 /* of an unwanted body, so that the connection can go on */
+
+enum exchange_state {
+    EXCHANGE_NEW,     /* nothing but the request line is known */
+    EXCHANGE_BODY,    /* headers were looked at; the body comes, or none does */
+    EXCHANGE_WORKING, /* suspended, with a worker */
+    EXCHANGE_READY,   /* the answer is there */
+    EXCHANGE_SENT,
+};
+
+struct exchange {
+    struct api *api;
+    struct MHD_Connection *connection;
+    struct peer *peer;
+    enum exchange_state state;
+    struct http_request req;
+    struct http_response res;
+    int result; /* what the frame or the handler returned */
+    bool head, stream_allowed, cookie_wanted, swallow;
+    char *uri;  /* as it came, cut into path and query */
+    char *path; /* copy of the path for words and logs */
+    struct query query;
+    const char *authorization, *cookie, *content_type, *if_none_match;
+    char *body;
+    size_t body_size, body_cap, swallowed;
+    char cursor[256];
+
+    struct MHD_Response *answer;
+    int status;
+
+    /* Idempotency-Key */
+    bool keyed, kept;
+    char fingerprint[65];
+    struct exchange *next_keyed;
+};
+
+struct exchange *exchange_new(struct api *api, const char *uri, struct MHD_Connection *connection);
+void exchange_free(struct exchange *ex);
+/* libmicrohttpd's access handler, once per step. */
+enum MHD_Result exchange_step(struct exchange *ex, const char *method, const char *data, size_t *size);
+
+/* authorize.c: who is it, and may they? Pool threads. 0, or a problem is set. */
+int exchange_authorize(struct exchange *ex);
+
+/* idempotency.c: 1: the kept answer was put into res; 0: go on (and call exchange_key_end); -EPROTO. */
+int exchange_key_begin(struct exchange *ex);
+/* Keeps the answer when there is one worth keeping. */
+void exchange_key_end(struct exchange *ex);
+
+/* answer.c: makes ex->answer and ex->status of res. */
+void exchange_answer(struct exchange *ex);
+void http_response_fini(struct http_response *res);
+
+#endif
