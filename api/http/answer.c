@@ -70,9 +70,7 @@ static ssize_t body_read(void *ctx, uint64_t pos, char *out, size_t max)
         /* Shorter than was promised: the client must see that. */
         return body->left > 0 ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
     }
-    if (MHD_suspend_connection(body->connection) != MHD_YES) {
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    }
+    MHD_suspend_connection(body->connection);
     if (se_pool_submit(body->api->readers, read_piece, body) < 0) {
         body->result = -EAGAIN;
         MHD_resume_connection(body->connection);

@@ -81,7 +81,7 @@ static void read_headers(struct exchange *ex)
 }
 
 /* "application/json", with or without parameters, or none at all. */
-static bool json_type(const char *type)
+static bool is_json(const char *type)
 {
     if (!type) {
         return true;
@@ -122,7 +122,7 @@ static int route(struct exchange *ex, const char *method)
     }
     ex->req.route = match.route;
     memcpy(ex->req.params, match.params, sizeof(match.params));
-    if ((match.route->flags & HTTP_JSON) && !json_type(ex->content_type)) {
+    if ((match.route->flags & HTTP_JSON) && !is_json(ex->content_type)) {
         return http_problem(&ex->res, 415, "Send application/json.");
     }
     return 0;
@@ -303,9 +303,7 @@ static enum MHD_Result start_work(struct exchange *ex)
         return send_answer(ex);
     }
     ex->state = EXCHANGE_WORKING;
-    if (MHD_suspend_connection(ex->connection) != MHD_YES) {
-        return MHD_NO;
-    }
+    MHD_suspend_connection(ex->connection);
     if (se_pool_submit(ex->api->workers, work, ex) < 0) {
         http_count(HTTP_METRIC_QUEUE_FULL);
         ex->res.retry_after_s = 1;

@@ -98,8 +98,9 @@ static ssize_t stream_read(void *ctx, uint64_t pos, char *out, size_t max)
         } else if (n < 0) {
             result = MHD_CONTENT_READER_END_OF_STREAM;
         } else {
-            stream->parked = MHD_suspend_connection(stream->connection) == MHD_YES;
-            result = stream->parked ? 0 : MHD_CONTENT_READER_END_WITH_ERROR;
+            MHD_suspend_connection(stream->connection);
+            stream->parked = true;
+            result = 0;
         }
     }
     pthread_mutex_unlock(&stream->lock);

@@ -112,7 +112,7 @@ int http_invalid(struct http_response *res, const char *field, const char *fmt, 
         json_array_append_new(res->problem_errors, json_pack("{s:s, s:s}", "field", field, "reason", reason));
     }
     if (!res->problem.text[0]) {
-        snprintf(res->problem.text, sizeof(res->problem.text), "%s: %s", field, reason);
+        snprintf(res->problem.text, sizeof(res->problem.text), "%.60s: %.180s", field, reason);
     }
     res->status = 422;
     return -EPROTO;

@@ -42,6 +42,9 @@ const struct api_deps *http_deps(const struct http_request *req);
 /* Query parameter or NULL; decoded, belongs to the request. */
 const char *http_query(const struct http_request *req, const char *name);
 
+/* Is an Origin header that of the pages this very host serves? */
+bool http_origin_matches(const char *origin, const char *host);
+
 /* A body that comes in pieces. read() runs on a pool thread: up to size bytes, 0 at the end, -errno. */
 struct http_source {
     long (*read)(struct http_source *source, void *out, size_t size);

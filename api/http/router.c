@@ -65,7 +65,7 @@ static int pattern_init(struct pattern *pattern, const struct http_route *route)
     }
     char *rest = pattern->text;
     while (rest) {
-        char *segment = strsep(&rest, "/");
+        const char *segment = strsep(&rest, "/");
         if (pattern->count == SEGMENTS_MAX) {
             return -EINVAL;
         }
