@@ -165,7 +165,7 @@ static int read_settings(struct camera *camera, const json_t *settings, struct s
     static const char *const auths[] = {"none", "basic", "digest", "digest-sha256", "all"};
     static const char *const alive[] = {"any", "options", "get_parameter", "rtcp"};
     static const char *const transports[] = {"both", "tcp", "udp"};
-    int auth, keep, transport, r;
+    int auth = 0, keep = 0, transport = 0, r;
     int64_t timeout = se_json_int(settings, "timeout", 60);
 
     r = choose(se_json_str(settings, "auth", "none"), auths, SE_ARRAY_LEN(auths), "auth", &auth, err);
