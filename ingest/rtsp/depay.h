@@ -35,6 +35,7 @@ struct video_depay {
     int64_t time;     /* its RTP time, unwrapped */
     se_mono_us arrived_us;
     bool open, picture, keyframe, damaged;
+    bool wait_key; /* nothing is handed on before a keyframe */
     bool fragment; /* a fragmented NAL unit is open */
 
     bool marked;      /* the last unit ended by its marker */
@@ -44,6 +45,8 @@ struct video_depay {
 void video_depay_init(struct video_depay *depay, enum codec codec, uint32_t clock,
                       const struct depay_sink *sink);
 void video_depay_fini(struct video_depay *depay);
+/* The stream ended and may begin anew: what is open is left out, what a decoder must know stays. */
+void video_depay_restart(struct video_depay *depay);
 /* gap: packets before this one are missing. time: the packet's, unwrapped. Calls the sink. */
 void video_depay_packet(struct video_depay *depay, const struct rtp_packet *packet, bool gap, int64_t time,
                         se_mono_us arrived_us);

@@ -11,6 +11,8 @@ void video_depay_init(struct video_depay *depay, enum codec codec, uint32_t cloc
 {
     *depay = (struct video_depay){.codec = codec, .clock = clock, .sink = *sink};
     depay->sets.codec = codec;
+    depay->wait_key = true;
+    depay->time = INT64_MIN;
     depay->expect[0] = depay->expect[1] = FIRST_SIZE;
 }
 
@@ -104,21 +106,30 @@ static void discard(struct video_depay *depay)
     depay->open = depay->picture = depay->keyframe = depay->damaged = depay->fragment = false;
 }
 
+void video_depay_restart(struct video_depay *depay)
+{
+    depay->open = false; /* not the camera's fault: not counted */
+    discard(depay);
+    depay->marked = depay->marker_lies = false;
+    depay->wait_key = true;
+    depay->time = INT64_MIN;
+}
+
 /* Hands on what decoders must know before this keyframe, when it is new or means something else. */
 static bool ready(struct video_depay *depay)
 {
     if (!depay->keyframe)
-        return depay->params.config_size > 0;
-    if (!depay->sets.changed && depay->params.config_size)
-        return true;
-    struct video_params params;
-    if (parameter_sets_build(&depay->sets, &params) < 0)
-        return depay->params.config_size > 0;
+        return !depay->wait_key;
+    struct video_params params = depay->params;
+    if ((depay->sets.changed || !params.config_size) && parameter_sets_build(&depay->sets, &params) < 0 &&
+        !params.config_size)
+        return false;
     if (params.config_size != depay->params.config_size ||
         memcmp(params.config, depay->params.config, params.config_size) != 0) {
         depay->params = params;
         depay->sink.video(depay->sink.ctx, &depay->params);
     }
+    depay->wait_key = false;
     return true;
 }
 
