@@ -52,7 +52,11 @@ const struct option_def options_table[] = {
 
     INT("pixels", "threads", "1", 1, 64, "threads' worth of decoding that snapshots may use at once"),
 
-    INT("events", "correlation_window_s", "300", 0, DAY_S, "seconds within which like signals join one incident"),
+    INT("events", "correlation_window_s", "120", 0, DAY_S, "seconds within which like signals join one incident; a tag may have its own"),
+    REAL("events", "correlation_distance_m", "50", 0, 10000, "metres within which like signals without a camera join one incident"),
+    REAL("events", "grid_distance_m", "500", 0, 100000, "metres from which the nearest grid is still taken for a place outside all"),
+    INT("events", "evidence_before_s", "10", 0, 3600, "seconds of recording before an incident that belong to its evidence"),
+    INT("events", "evidence_after_s", "20", 1, 3600, "seconds of recording after an incident that belong to its evidence"),
 
     TEXT("access", "admin_password_file", "", "file with the first administrator's password; empty: a random one in DATA_DIR/initial-admin-password"),
     REAL("access", "session_hours", "12", 0.0001, 8760, "hours a sign-in lasts"),
