@@ -29,7 +29,7 @@ static int keep(struct store_tx *tx, struct exchange *ex)
                                   .key = ex->req.idempotency_key,
                                   .fingerprint = ex->fingerprint,
                                   .status = ex->res.status ? ex->res.status : 200,
-                                  .answer = ex->res.json,
+                                  .answer = ex->req.route->flags & HTTP_SECRET ? NULL : ex->res.json,
                                   .at_ms = se_wall_now_ms()};
     return store_idempotency_put(tx, &row);
 }

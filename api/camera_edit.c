@@ -1,0 +1,389 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "cameras.h"
+#include "fields.h"
+
+static const char *const roles[STREAM_ROLES] = {"main", "sub"};
+static const char *const modes[] = {"continuous", "on_demand", "off", NULL};
+static const char *const transports[] = {"auto", "tcp", "udp", NULL};
+
+/* Replaces an owned text. */
+static int put(char **at, const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+    if (text && !copy) {
+        return -ENOMEM;
+    }
+    free(*at);
+    *at = copy;
+    return 0;
+}
+
+static void put_secret(char **at, char *text)
+{
+    if (*at) {
+        explicit_bzero(*at, strlen(*at));
+        free(*at);
+    }
+    *at = text;
+}
+
+void camera_edit_init(struct camera_edit *edit)
+{
+    *edit = (struct camera_edit){.enabled = true, .retention_days = 30};
+}
+
+static void stream_fini(struct camera_edit_stream *stream)
+{
+    free(stream->url);
+    free(stream->username);
+    put_secret(&stream->password, NULL);
+    free(stream->sealed);
+    free(stream->transport);
+    *stream = (struct camera_edit_stream){0};
+}
+
+void camera_edit_fini(struct camera_edit *edit)
+{
+    free(edit->code);
+    free(edit->name);
+    free(edit->department_id);
+    free(edit->grid_id);
+    free(edit->record_mode);
+    for (size_t i = 0; i < STREAM_ROLES; i++) {
+        stream_fini(&edit->streams[i]);
+    }
+    camera_edit_init(edit);
+}
+
+struct loading {
+    struct camera_edit *edit;
+    struct access *access;
+    const char *id;
+};
+
+static int take(const struct camera_row *row, void *ctx)
+{
+    struct loading *loading = ctx;
+    struct camera_edit *edit = loading->edit;
+    snprintf(edit->id, sizeof(edit->id), "%s", row->id);
+    edit->has_location = row->has_location;
+    edit->lat = row->lat;
+    edit->lon = row->lon;
+    edit->enabled = row->enabled;
+    edit->retention_days = row->retention_days;
+    edit->version = row->version;
+    if (put(&edit->code, row->code) < 0 || put(&edit->name, row->name) < 0 ||
+        put(&edit->department_id, row->department_id) < 0 || put(&edit->grid_id, row->grid_id) < 0 ||
+        put(&edit->record_mode, row->record_mode) < 0) {
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < row->stream_count; i++) {
+        const struct camera_stream_row *from = &row->streams[i];
+        struct camera_edit_stream *to = &edit->streams[strcmp(from->role, "sub") == 0];
+        to->there = true;
+        if (put(&to->url, from->url) < 0 || put(&to->username, from->username) < 0 ||
+            put(&to->sealed, from->password_sealed) < 0 || put(&to->transport, from->transport) < 0) {
+            return -ENOMEM;
+        }
+        if (to->sealed) {
+            int r = access_unseal(loading->access, to->sealed, &to->password);
+            if (r < 0) {
+                return r;
+            }
+        }
+    }
+    return 0;
+}
+
+static int read_row(struct store_tx *tx, void *ctx)
+{
+    struct loading *loading = ctx;
+    return store_camera_each(tx, loading->id, take, ctx);
+}
+
+int camera_edit_load(struct camera_edit *edit, struct store *store, struct access *access, const char *id)
+{
+    struct loading loading = {.edit = edit, .access = access, .id = id};
+    return store_read(store, read_row, &loading);
+}
+
+static bool code_ok(const char *code)
+{
+    return *code && strlen(code) <= 64 &&
+           strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(code);
+}
+
+static void wrong(struct fields *fields, const char *field, const char *reason)
+{
+    fields->bad = true;
+    http_invalid(fields->res, field, "%s", reason);
+}
+
+/* {lat,lon}, null for none. */
+static void apply_location(struct camera_edit *edit, struct fields *fields)
+{
+    const json_t *location = json_object_get(fields->json, "location");
+    if (!location) {
+        return;
+    }
+    const json_t *lat = json_object_get(location, "lat"), *lon = json_object_get(location, "lon");
+    edit->has_location = !json_is_null(location);
+    if (!edit->has_location) {
+        return;
+    }
+    if (!json_is_number(lat) || !json_is_number(lon)) {
+        wrong(fields, "location", "must be {\"lat\": …, \"lon\": …} in degrees, or null");
+        return;
+    }
+    edit->lat = json_number_value(lat);
+    edit->lon = json_number_value(lon);
+    if (!(edit->lat >= -90 && edit->lat <= 90)) {
+        wrong(fields, "location/lat", "must lie from -90 to 90");
+    }
+    if (!(edit->lon >= -180 && edit->lon <= 180)) {
+        wrong(fields, "location/lon", "must lie from -180 to 180");
+    }
+}
+
+static void apply_record(struct camera_edit *edit, struct fields *fields)
+{
+    json_t *record = json_object_get(fields->json, "record");
+    if (!record) {
+        return;
+    }
+    if (!json_is_object(record)) {
+        wrong(fields, "record", "must be {\"mode\": …, \"retention_days\": …}");
+        return;
+    }
+    struct fields inner = {.json = record, .res = fields->res};
+    const char *mode = field_word(&inner, "mode", modes, edit->record_mode);
+    edit->retention_days = (int)field_int(&inner, "retention_days", 1, 36500, edit->retention_days);
+    fields->bad = fields->bad || inner.bad || put(&edit->record_mode, mode) < 0;
+}
+
+/* A stream's URL, and what user info it brought. The stored password only stays with its host and port. */
+static void apply_url(struct camera_edit_stream *stream, struct fields *fields, const char *field)
+{
+    const char *text = se_json_str(fields->json, "url", NULL);
+    struct se_err err = {0};
+    char *url, *username, *password;
+    if (!text || strlen(text) > 2048) {
+        wrong(fields, field, text ? "must have at most 2048 characters" : "must be text");
+        return;
+    }
+    if (camera_url_split(text, &url, &username, &password, &err) < 0) {
+        wrong(fields, field, err.text[0] ? err.text : "cannot be used");
+        return;
+    }
+    if (!camera_url_same_place(stream->url, url)) {
+        put_secret(&stream->password, NULL);
+    }
+    free(stream->url);
+    stream->url = url;
+    if (username) {
+        free(stream->username);
+        stream->username = username;
+    }
+    if (password) {
+        put_secret(&stream->password, password);
+    }
+}
+
+static void apply_credentials(struct camera_edit_stream *stream, struct fields *fields, const char *prefix)
+{
+    char field[64];
+    bool user_given = field_given(fields, "username"), password_given = field_given(fields, "password");
+    struct fields quiet = {.json = fields->json, .res = fields->res};
+    if (user_given) {
+        const char *username = field_text(&quiet, "username", 0, 256, NULL);
+        if (put(&stream->username, username && *username ? username : NULL) < 0) {
+            quiet.bad = true;
+        }
+    }
+    if (password_given) {
+        const char *password = field_text(&quiet, "password", 0, 256, NULL);
+        put_secret(&stream->password, password && *password ? strdup(password) : NULL);
+    }
+    if (stream->password && !stream->username) {
+        snprintf(field, sizeof(field), "%s/username", prefix);
+        if (password_given) {
+            wrong(fields, field, "is missing beside the password");
+        } else {
+            put_secret(&stream->password, NULL);
+        }
+    }
+    fields->bad = fields->bad || quiet.bad;
+}
+
+static void apply_stream(struct camera_edit *edit, struct fields *fields, size_t index, const json_t *json,
+                         bool seen[STREAM_ROLES])
+{
+    char prefix[32], field[64];
+    snprintf(prefix, sizeof(prefix), "streams/%zu", index);
+    snprintf(field, sizeof(field), "%s/role", prefix);
+    const char *role = se_json_str(json, "role", index == 0 ? "main" : "");
+    size_t which = 0;
+    while (which < STREAM_ROLES && strcmp(roles[which], role) != 0) {
+        which++;
+    }
+    if (which == STREAM_ROLES || seen[which]) {
+        wrong(fields, field, which == STREAM_ROLES ? "must be main or sub" : "is there twice");
+        return;
+    }
+    seen[which] = true;
+    struct camera_edit_stream *stream = &edit->streams[which];
+    struct fields inner = {.json = json, .res = fields->res};
+    snprintf(field, sizeof(field), "%s/url", prefix);
+    if (field_given(&inner, "url")) {
+        apply_url(stream, &inner, field);
+    } else if (!stream->there) {
+        wrong(&inner, field, "is missing");
+    }
+    apply_credentials(stream, &inner, prefix);
+    const char *transport =
+        field_word(&inner, "transport", transports, stream->transport ? stream->transport : "auto");
+    stream->there = true;
+    fields->bad = fields->bad || inner.bad || put(&stream->transport, transport) < 0;
+}
+
+static void apply_streams(struct camera_edit *edit, struct fields *fields, bool is_new)
+{
+    const json_t *streams = json_object_get(fields->json, "streams");
+    bool seen[STREAM_ROLES] = {false};
+    size_t i;
+    json_t *stream;
+    if (!streams) {
+        if (is_new) {
+            wrong(fields, "streams", "is missing: at least the main stream with its url");
+        }
+        return;
+    }
+    if (!json_is_array(streams) || json_array_size(streams) < 1 || json_array_size(streams) > STREAM_ROLES) {
+        wrong(fields, "streams", "must be a list of one or two: main, and sub where the camera has one");
+        return;
+    }
+    json_array_foreach (streams, i, stream) {
+        if (!json_is_object(stream)) {
+            wrong(fields, "streams", "must hold objects");
+            return;
+        }
+        apply_stream(edit, fields, i, stream, seen);
+    }
+    for (i = 0; i < STREAM_ROLES; i++) {
+        if (!seen[i]) {
+            stream_fini(&edit->streams[i]);
+        }
+    }
+    if (!seen[STREAM_MAIN]) {
+        wrong(fields, "streams", "needs the main stream");
+    }
+}
+
+int camera_edit_apply(struct camera_edit *edit, struct http_request *req, struct http_response *res,
+                      bool is_new)
+{
+    struct fields fields;
+    int r = fields_begin(req, res, &fields);
+    if (r < 0) {
+        return r;
+    }
+    const char *code = field_text(&fields, "code", 0, 64, edit->code);
+    if (code && field_given(&fields, "code") && !code_ok(code)) {
+        wrong(&fields, "code", "must have 1 to 64 letters, digits, _ or -");
+    }
+    const char *name =
+        is_new ? field_need(&fields, "name", 200) : field_text(&fields, "name", 1, 200, edit->name);
+    const char *department =
+        field_text(&fields, "department_id", 1, 64,
+                   is_new && !edit->department_id ? req->who.department_id : edit->department_id);
+    const char *grid = field_text(&fields, "grid_id", 0, 64, edit->grid_id);
+    edit->enabled = field_bool(&fields, "enabled", edit->enabled);
+    /* The texts may be the edit's own: copy before any is replaced. */
+    if ((code != edit->code && put(&edit->code, code) < 0) ||
+        (name != edit->name && put(&edit->name, name) < 0) ||
+        (department != edit->department_id && put(&edit->department_id, department) < 0) ||
+        (grid != edit->grid_id && put(&edit->grid_id, grid) < 0) ||
+        (!edit->record_mode && put(&edit->record_mode, modes[0]) < 0)) {
+        return -ENOMEM;
+    }
+    apply_location(edit, &fields);
+    apply_record(edit, &fields);
+    apply_streams(edit, &fields, is_new);
+    return fields_end(&fields);
+}
+
+int camera_edit_seal(struct camera_edit *edit, struct access *access)
+{
+    for (size_t i = 0; i < STREAM_ROLES; i++) {
+        struct camera_edit_stream *stream = &edit->streams[i];
+        free(stream->sealed);
+        stream->sealed = NULL;
+        int r = stream->password ? access_seal(access, stream->password, &stream->sealed) : 0;
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+void camera_edit_spec(const struct camera_edit *edit, struct camera_spec *ret_spec)
+{
+    struct camera_spec spec = {.id = edit->id,
+                               .code = edit->code,
+                               .name = edit->name,
+                               .department_id = edit->department_id,
+                               .enabled = edit->enabled};
+    for (int i = 0; modes[i]; i++) {
+        if (strcmp(modes[i], edit->record_mode) == 0) {
+            spec.record = (enum record_mode)i;
+        }
+    }
+    for (size_t i = 0; i < STREAM_ROLES; i++) {
+        const struct camera_edit_stream *from = &edit->streams[i];
+        if (!from->there) {
+            continue;
+        }
+        spec.streams[i].url = from->url;
+        spec.streams[i].username = from->username;
+        spec.streams[i].password = from->password;
+        for (int t = 0; transports[t]; t++) {
+            if (strcmp(transports[t], from->transport) == 0) {
+                spec.streams[i].transport = (enum stream_transport)t;
+            }
+        }
+    }
+    *ret_spec = spec;
+}
+
+void camera_edit_row(const struct camera_edit *edit, struct camera_row *ret_row)
+{
+    struct camera_row row = {.id = edit->id,
+                             .code = edit->code,
+                             .name = edit->name,
+                             .department_id = edit->department_id,
+                             .grid_id = edit->grid_id,
+                             .has_location = edit->has_location,
+                             .lat = edit->lat,
+                             .lon = edit->lon,
+                             .enabled = edit->enabled,
+                             .record_mode = edit->record_mode,
+                             .retention_days = edit->retention_days};
+    for (size_t i = 0; i < STREAM_ROLES; i++) {
+        const struct camera_edit_stream *from = &edit->streams[i];
+        if (from->there) {
+            row.streams[row.stream_count++] = (struct camera_stream_row){.role = roles[i],
+                                                                         .url = from->url,
+                                                                         .username = from->username,
+                                                                         .password_sealed = from->sealed,
+                                                                         .transport = from->transport};
+        }
+    }
+    *ret_row = row;
+}

@@ -1,0 +1,152 @@
+#include "fields.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+
+int fields_begin(struct http_request *req, struct http_response *res, struct fields *ret_fields)
+{
+    if (!json_is_object(req->json)) {
+        return http_problem(res, 422, "Send a JSON object.");
+    }
+    *ret_fields = (struct fields){.json = req->json, .res = res};
+    return 0;
+}
+
+int fields_end(const struct fields *fields)
+{
+    return fields->bad ? -EPROTO : 0;
+}
+
+bool field_given(const struct fields *fields, const char *name)
+{
+    return json_object_get(fields->json, name) != NULL;
+}
+
+/* In characters, not bytes; -1 when there is a control character. */
+static long text_length(const char *text)
+{
+    long length = 0;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f) {
+            return -1;
+        }
+        length += (*p & 0xc0) != 0x80;
+    }
+    return length;
+}
+
+const char *field_text(struct fields *fields, const char *name, size_t min, size_t max, const char *fallback)
+{
+    const json_t *value = json_object_get(fields->json, name);
+    if (!value) {
+        return fallback;
+    }
+    if (json_is_null(value) && min == 0) {
+        return NULL;
+    }
+    if (!json_is_string(value)) {
+        fields->bad = true;
+        http_invalid(fields->res, name, "must be text");
+        return fallback;
+    }
+    const char *text = json_string_value(value);
+    long length = text_length(text);
+    if (length < 0) {
+        fields->bad = true;
+        http_invalid(fields->res, name, "must not contain line breaks or other control characters");
+    } else if ((size_t)length < min || (size_t)length > max) {
+        fields->bad = true;
+        http_invalid(fields->res, name, "must have %zu to %zu characters", min, max);
+    }
+    return text;
+}
+
+const char *field_need(struct fields *fields, const char *name, size_t max)
+{
+    if (!field_given(fields, name)) {
+        fields->bad = true;
+        http_invalid(fields->res, name, "is missing");
+        return "";
+    }
+    return field_text(fields, name, 1, max, "");
+}
+
+bool field_bool(struct fields *fields, const char *name, bool fallback)
+{
+    const json_t *value = json_object_get(fields->json, name);
+    if (value && !json_is_boolean(value)) {
+        fields->bad = true;
+        http_invalid(fields->res, name, "must be true or false");
+        return fallback;
+    }
+    return value ? json_is_true(value) : fallback;
+}
+
+int64_t field_int(struct fields *fields, const char *name, int64_t min, int64_t max, int64_t fallback)
+{
+    const json_t *value = json_object_get(fields->json, name);
+    if (!value) {
+        return fallback;
+    }
+    if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max) {
+        fields->bad = true;
+        http_invalid(fields->res, name, "must be a whole number from %lld to %lld", (long long)min,
+                     (long long)max);
+        return fallback;
+    }
+    return json_integer_value(value);
+}
+
+se_wall_ms field_time(struct fields *fields, const char *name)
+{
+    se_wall_ms ms = 0;
+    if (se_json_time(fields->json, name, &ms) == -EINVAL) {
+        fields->bad = true;
+        http_invalid(fields->res, name, "must be a time such as 2026-11-22T08:00:00Z");
+    }
+    return ms;
+}
+
+const char *field_word(struct fields *fields, const char *name, const char *const *words,
+                       const char *fallback)
+{
+    const json_t *value = json_object_get(fields->json, name);
+    char list[200] = "";
+    if (!value) {
+        return fallback;
+    }
+    for (size_t i = 0; words[i]; i++) {
+        if (json_is_string(value) && strcmp(words[i], json_string_value(value)) == 0) {
+            return words[i];
+        }
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", words[i]);
+    }
+    fields->bad = true;
+    http_invalid(fields->res, name, "must be one of %s", list);
+    return fallback;
+}
+
+int query_time(struct http_request *req, struct http_response *res, const char *name, se_wall_ms *ret_ms)
+{
+    const char *text = http_query(req, name);
+    *ret_ms = 0;
+    if (text && *text && se_time_parse(text, ret_ms) < 0) {
+        return http_invalid(res, name, "must be a time such as 2026-11-22T08:00:00Z");
+    }
+    return 0;
+}
+
+const char *fields_more(json_t *items, int limit, const char *key)
+{
+    if (json_array_size(items) <= (size_t)limit) {
+        return NULL;
+    }
+    while (json_array_size(items) > (size_t)limit) {
+        json_array_remove(items, json_array_size(items) - 1);
+    }
+    return se_json_str(json_array_get(items, (size_t)limit - 1), key, "");
+}

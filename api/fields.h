@@ -1,0 +1,40 @@
+/* Reading the members of a request's JSON object: each wrong one becomes an entry of the 422 answer. */
+#ifndef API_FIELDS_H
+#define API_FIELDS_H
+
+#include "base/time.h"
+#include "http/route.h"
+
+struct fields {
+    const json_t *json;
+    struct http_response *res;
+    bool bad; /* something was wrong: return fields_end() */
+};
+
+/* -EPROTO (422) when the body is not an object. */
+int fields_begin(struct http_request *req, struct http_response *res, struct fields *ret_fields);
+/* 0, or -EPROTO when any field was wrong. */
+int fields_end(const struct fields *fields);
+
+bool field_given(const struct fields *fields, const char *name); /* there, if only as null */
+/* Text of at most max characters without control characters; the fallback when it is absent. With min > 0 an
+ * empty text or null is wrong; else null reads as NULL. */
+const char *field_text(struct fields *fields, const char *name, size_t min, size_t max, const char *fallback);
+/* The same, and it must be there. */
+const char *field_need(struct fields *fields, const char *name, size_t max);
+bool field_bool(struct fields *fields, const char *name, bool fallback);
+int64_t field_int(struct fields *fields, const char *name, int64_t min, int64_t max, int64_t fallback);
+/* RFC 3339; 0 when absent or null. */
+se_wall_ms field_time(struct fields *fields, const char *name);
+/* One of the words (NULL-ended); the fallback when absent. */
+const char *field_word(struct fields *fields, const char *name, const char *const *words,
+                       const char *fallback);
+
+/* A time of the query; 0 when absent. -EPROTO (422). */
+int query_time(struct http_request *req, struct http_response *res, const char *name, se_wall_ms *ret_ms);
+
+/* Cuts a list read with limit + 1 down to limit; the member `key` of its last item when there are more, else
+ * NULL. Belongs to items. */
+const char *fields_more(json_t *items, int limit, const char *key);
+
+#endif

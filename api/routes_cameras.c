@@ -1,0 +1,426 @@
+/* Cameras: list, make, change, delete, state; and tickets for their media. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "cameras.h"
+#include "fields.h"
+#include "gateway/store_identity.h"
+#include "routes.h"
+
+struct found {
+    const char *name;
+    char id[SE_ID_LEN], department_id[SE_ID_LEN];
+};
+
+static int resolve(struct store_tx *tx, void *ctx)
+{
+    struct found *found = ctx;
+    return store_camera_resolve(tx, found->name, found->id, found->department_id);
+}
+
+int camera_find(struct http_request *req, struct http_response *res, const char *id_or_code,
+                char ret_id[SE_ID_LEN])
+{
+    struct found found = {.name = id_or_code};
+    int r = store_read(http_deps(req)->store, resolve, &found);
+    if (r == -ENOENT) {
+        return http_problem(res, 404, "There is no such camera.");
+    }
+    struct access_target target = {.type = "camera", .id = found.id, .department_id = found.department_id};
+    r = r < 0 ? r : http_allow(req, res, &target);
+    if (r == 0) {
+        memcpy(ret_id, found.id, SE_ID_LEN);
+    }
+    return r;
+}
+
+/* The camera's state in the contract's words. */
+static void add_state(struct http_request *req, json_t *camera)
+{
+    json_t *status = NULL;
+    const char *state = se_json_bool(camera, "enabled", true) ? "connecting" : "disabled";
+    if (ingest_camera_status(http_deps(req)->ingest, se_json_str(camera, "id", ""), &status) == 0) {
+        state = se_json_str(status, "state", state);
+    }
+    se_json_put_str(camera, "state", state);
+    json_decref(status);
+}
+
+static void add_etag(struct http_response *res, const json_t *camera)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "\"%" PRId64 "\"", se_json_int(camera, "version", 0));
+    http_header(res, "ETag", text);
+}
+
+struct listing {
+    struct camera_filter filter;
+    json_t *page;
+};
+
+static int read_page(struct store_tx *tx, void *ctx)
+{
+    struct listing *listing = ctx;
+    return store_camera_list(tx, &listing->filter, &listing->page);
+}
+
+/* Reads on until limit + 1 cameras are in the state, or there are no more. */
+static int collect(struct http_request *req, struct listing *listing, const char *state, int limit,
+                   json_t *items)
+{
+    char after[SE_ID_LEN] = "";
+    for (bool more = true; more && json_array_size(items) <= (size_t)limit;) {
+        size_t i;
+        json_t *camera;
+        listing->filter.limit = state ? 1000 : limit + 1;
+        int r = store_read(http_deps(req)->store, read_page, listing);
+        if (r < 0) {
+            return r;
+        }
+        json_array_foreach (listing->page, i, camera) {
+            add_state(req, camera);
+            if (!state || strcmp(se_json_str(camera, "state", ""), state) == 0) {
+                json_array_append(items, camera);
+            }
+            snprintf(after, sizeof(after), "%s", se_json_str(camera, "id", ""));
+        }
+        more = json_array_size(listing->page) == (size_t)listing->filter.limit;
+        listing->filter.after = after;
+        se_json_unref_p(&listing->page);
+    }
+    return 0;
+}
+
+static int list(struct http_request *req, struct http_response *res)
+{
+    struct listing listing = {.filter = {.department_id = http_query(req, "department_id"),
+                                         .grid_id = http_query(req, "grid_id"),
+                                         .q = http_query(req, "q")}};
+    const char *state = http_query(req, "state");
+    int limit;
+    int r = http_page(req, res, &limit, &listing.filter.after);
+    if (r < 0) {
+        return r;
+    }
+    if (!req->who.all_departments) {
+        listing.filter.scope_department_id = req->who.department_id;
+    }
+    json_t *items = json_array();
+    r = collect(req, &listing, state && *state ? state : NULL, limit, items);
+    if (r < 0) {
+        json_decref(items);
+        return r;
+    }
+    const char *last = fields_more(items, limit, "id");
+    return http_list(res, items, last);
+}
+
+struct reading {
+    const char *id;
+    json_t *camera;
+};
+
+static int read_camera(struct store_tx *tx, void *ctx)
+{
+    struct reading *reading = ctx;
+    return store_camera_get(tx, reading->id, &reading->camera);
+}
+
+static int get(struct http_request *req, struct http_response *res)
+{
+    char id[SE_ID_LEN];
+    struct reading reading = {.id = id};
+    int r = camera_find(req, res, req->params[0], id);
+    r = r < 0 ? r : store_read(http_deps(req)->store, read_camera, &reading);
+    if (r < 0) {
+        return r;
+    }
+    add_state(req, reading.camera);
+    add_etag(res, reading.camera);
+    return http_ok(res, reading.camera);
+}
+
+static int status(struct http_request *req, struct http_response *res)
+{
+    char id[SE_ID_LEN];
+    json_t *json = NULL;
+    int r = camera_find(req, res, req->params[0], id);
+    r = r < 0 ? r : ingest_camera_status(http_deps(req)->ingest, id, &json);
+    return r < 0 ? r : http_ok(res, json);
+}
+
+struct writing {
+    struct http_request *req;
+    struct http_response *res;
+    const struct camera_edit *edit;
+    const char *id;
+    bool is_new;
+    int64_t version; /* that the client saw; 0: any */
+};
+
+/* Which members were changed, never their values: a URL or a password has no place in the trail. */
+static json_t *changed(const json_t *body)
+{
+    json_t *names = json_array();
+    const char *name;
+    json_t *value;
+    json_object_foreach ((json_t *)body, name, value) {
+        json_array_append_new(names, json_string(name));
+    }
+    return json_pack("{s:o}", "members", names);
+}
+
+static int write_camera(struct store_tx *tx, void *ctx)
+{
+    struct writing *writing = ctx;
+    struct camera_row row;
+    json_t *camera = NULL;
+    camera_edit_row(writing->edit, &row);
+    int r = writing->is_new
+                ? store_camera_insert(tx, &row)
+                : store_camera_update(tx, &row, writing->version ? writing->version : writing->edit->version);
+    se_json_ *detail = changed(writing->req->json);
+    r = r < 0 ? r
+              : access_audit(tx, &writing->req->who, writing->req->route->audit, "camera", row.id, detail);
+    r = r < 0 ? r : store_camera_get(tx, row.id, &camera);
+    if (r < 0) {
+        return r;
+    }
+    add_state(writing->req, camera);
+    return writing->is_new ? http_created(writing->res, camera) : http_ok(writing->res, camera);
+}
+
+static int explain(struct http_response *res, int r)
+{
+    switch (r) {
+    case -EEXIST:
+        return http_problem(res, 409, "Another camera has this code.");
+    case -ENOLINK:
+        return http_invalid(res, "department_id", "there is no such department");
+    case -ESTALE:
+        return http_problem(res, 412, "The camera was changed since you read it. Read it again.");
+    default:
+        return r;
+    }
+}
+
+/* "12" of If-Match: "12"; 0 when it is absent or *; -1 when it cannot match anything. */
+static int64_t if_match(const struct http_request *req)
+{
+    const char *text = req->if_match;
+    if (!text || strcmp(text, "*") == 0) {
+        return 0;
+    }
+    char *end;
+    text += strncmp(text, "W/", 2) == 0 ? 2 : 0;
+    int64_t version = *text == '"' ? strtoll(text + 1, &end, 10) : 0;
+    return version > 0 && *end == '"' ? version : -1;
+}
+
+struct department {
+    const char *name;
+    json_t *json;
+};
+
+static int read_department(struct store_tx *tx, void *ctx)
+{
+    struct department *department = ctx;
+    return store_department_get(tx, department->name, &department->json);
+}
+
+/* The department may be named by its code; it must be one the caller may give cameras to. */
+static int check_department(struct camera_edit *edit, struct http_request *req, struct http_response *res)
+{
+    struct department department = {.name = edit->department_id ? edit->department_id : ""};
+    int r = store_read(http_deps(req)->store, read_department, &department);
+    if (r == -ENOENT) {
+        return http_invalid(res, "department_id", "there is no such department");
+    }
+    if (r < 0) {
+        return r;
+    }
+    free(edit->department_id);
+    edit->department_id = strdup(se_json_str(department.json, "id", ""));
+    json_decref(department.json);
+    if (!edit->department_id) {
+        return -ENOMEM;
+    }
+    struct access_target target = {.type = "camera", .id = edit->id, .department_id = edit->department_id};
+    struct access_decision decision =
+        access_decide(http_deps(req)->access, &req->who, req->route->permission, &target);
+    return decision.allowed ? 0 : http_problem(res, 403, "Not allowed: %s.", decision.reason);
+}
+
+/* Checked as a whole, stored, and only then given to ingest. */
+static int save(struct camera_edit *edit, struct http_request *req, struct http_response *res, bool is_new,
+                int64_t version)
+{
+    const struct api_deps *deps = http_deps(req);
+    struct camera_spec spec;
+    struct se_err err = {0};
+    int r = camera_edit_apply(edit, req, res, is_new);
+    r = r < 0 ? r : check_department(edit, req, res);
+    if (r < 0) {
+        return r;
+    }
+    camera_edit_spec(edit, &spec);
+    r = ingest_camera_check(deps->ingest, &spec, &err);
+    if (r == -EINVAL) {
+        return http_invalid(res, err.field[0] ? err.field : "streams", "%s", err.text);
+    }
+    r = r < 0 ? r : camera_edit_seal(edit, deps->access);
+    if (r < 0) {
+        return r;
+    }
+    struct writing writing = {.req = req, .res = res, .edit = edit, .is_new = is_new, .version = version};
+    r = explain(res, http_commit(req, res, write_camera, &writing));
+    if (r < 0) {
+        return r;
+    }
+    r = ingest_camera_set(deps->ingest, &spec, &err);
+    if (r < 0) {
+        se_error("api", "a stored camera cannot be pulled camera=%s reason=\"%s\"", edit->id, err.text);
+    }
+    add_state(req, res->json);
+    add_etag(res, res->json);
+    return 0;
+}
+
+static int add(struct http_request *req, struct http_response *res)
+{
+    struct camera_edit edit;
+    char location[80];
+    camera_edit_init(&edit);
+    se_id_new(edit.id);
+    int r = save(&edit, req, res, true, 0);
+    if (r == 0) {
+        snprintf(location, sizeof(location), "/api/v1/cameras/%s", edit.id);
+        http_header(res, "Location", location);
+    }
+    camera_edit_fini(&edit);
+    return r;
+}
+
+static int change(struct http_request *req, struct http_response *res)
+{
+    const struct api_deps *deps = http_deps(req);
+    struct camera_edit edit;
+    char id[SE_ID_LEN];
+    int64_t version = if_match(req);
+    int r = camera_find(req, res, req->params[0], id);
+    if (r < 0) {
+        return r;
+    }
+    if (version < 0) {
+        return explain(res, -ESTALE);
+    }
+    camera_edit_init(&edit);
+    r = camera_edit_load(&edit, deps->store, deps->access, id);
+    r = r < 0 ? r : save(&edit, req, res, false, version);
+    camera_edit_fini(&edit);
+    return r;
+}
+
+static int delete_camera(struct store_tx *tx, void *ctx)
+{
+    struct writing *writing = ctx;
+    if (writing->version) {
+        se_json_ *camera = NULL;
+        int r = store_camera_get(tx, writing->id, &camera);
+        if (r < 0 || se_json_int(camera, "version", 0) != writing->version) {
+            return r < 0 ? r : -ESTALE;
+        }
+    }
+    int r = store_camera_delete(tx, writing->id);
+    return r < 0 ? r
+                 : access_audit(tx, &writing->req->who, writing->req->route->audit, "camera", writing->id,
+                                NULL);
+}
+
+static int delete (struct http_request *req, struct http_response *res)
+{
+    const struct api_deps *deps = http_deps(req);
+    char id[SE_ID_LEN];
+    struct writing writing = {.req = req, .res = res, .id = id, .version = if_match(req)};
+    int r = camera_find(req, res, req->params[0], id);
+    if (r < 0) {
+        return r;
+    }
+    r = writing.version < 0 ? -ESTALE : store_write(deps->store, delete_camera, &writing);
+    if (r == -ENOLINK) {
+        return http_problem(res, 409, "Incidents or recordings still name this camera. Disable it instead.");
+    }
+    if (r == 0) {
+        ingest_camera_remove(deps->ingest, id);
+    }
+    return explain(res, r);
+}
+
+/* Tickets: what a player that cannot send a header is given instead. */
+static int ticket(struct http_request *req, struct http_response *res)
+{
+    static const char *const actions[] = {"live", "playback", "snapshot", NULL};
+    static const enum access_media kinds[] = {ACCESS_TICKET_LIVE, ACCESS_TICKET_PLAYBACK,
+                                              ACCESS_TICKET_SNAPSHOT};
+    const struct api_deps *deps = http_deps(req);
+    struct fields fields;
+    char token[65];
+    se_wall_ms expires_ms;
+    int r = fields_begin(req, res, &fields);
+    if (r < 0) {
+        return r;
+    }
+    struct found found = {.name = field_need(&fields, "camera", 64)};
+    field_need(&fields, "action", 16);
+    const char *action = field_word(&fields, "action", actions, "live");
+    se_wall_ms from_ms = field_time(&fields, "from"), to_ms = field_time(&fields, "to");
+    if (fields.bad) {
+        return fields_end(&fields);
+    }
+    if (from_ms && to_ms && from_ms >= to_ms) {
+        return http_invalid(res, "to", "must lie after from");
+    }
+    r = store_read(deps->store, resolve, &found);
+    if (r == -ENOENT) {
+        return http_invalid(res, "camera", "there is no such camera");
+    }
+    struct access_target target = {.type = "camera", .id = found.id, .department_id = found.department_id};
+    enum access_permission permission =
+        strcmp(action, "playback") == 0 ? ACCESS_MEDIA_PLAYBACK : ACCESS_MEDIA_LIVE;
+    struct access_decision decision = access_decide(deps->access, &req->who, permission, &target);
+    if (r == 0 && !decision.allowed) {
+        return http_problem(res, 403, "Not allowed: %s.", decision.reason);
+    }
+    for (int i = 0; r == 0 && actions[i]; i++) {
+        if (strcmp(actions[i], action) == 0) {
+            r = access_ticket_new(deps->access, &req->who, found.id, kinds[i], from_ms, to_ms, token,
+                                  &expires_ms);
+            break;
+        }
+    }
+    if (r < 0) {
+        return r;
+    }
+    se_json_ *detail = json_pack("{s:s}", "action", action);
+    access_audit_later(deps->access, &req->who, req->route->audit, "camera", found.id, detail);
+    json_t *answer = json_pack("{s:s}", "ticket", token);
+    se_json_put_time(answer, "expires_at", expires_ms);
+    return http_created(res, answer);
+}
+
+static const struct http_route rows[] = {
+    ROUTE(GET, "/api/v1/cameras", CAMERA_READ, HTTP_QUIET, 0, NULL, list),
+    ROUTE(POST, "/api/v1/cameras", CAMERA_WRITE, HTTP_JSON, 32768, "camera.create", add),
+    ROUTE(GET, "/api/v1/cameras/{id}", CAMERA_READ, HTTP_QUIET, 0, NULL, get),
+    ROUTE(PATCH, "/api/v1/cameras/{id}", CAMERA_WRITE, HTTP_JSON, 32768, "camera.change", change),
+    ROUTE(DELETE, "/api/v1/cameras/{id}", CAMERA_WRITE, 0, 0, "camera.delete", delete),
+    ROUTE(GET, "/api/v1/cameras/{id}/status", CAMERA_READ, HTTP_QUIET, 0, NULL, status),
+    ROUTE(POST, "/api/v1/tickets", SELF, HTTP_JSON | HTTP_SECRET, 4096, "ticket.create", ticket),
+};
+const struct http_route_table routes_cameras = {rows, SE_ARRAY_LEN(rows)};
