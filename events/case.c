@@ -157,7 +157,7 @@ json_t *case_show(const struct county *county, json_t *row, const struct access_
 }
 
 struct case_read {
-    struct act *act;
+    struct call *call;
     const struct county *county;
     const char *key;
     const struct case_filter *filter;
@@ -168,7 +168,7 @@ struct case_read {
 static int read_case(struct store_tx *tx, void *ctx)
 {
     struct case_read *read = ctx;
-    struct store_scope scope = act_scope(read->act);
+    struct store_scope scope = call_scope(read->call);
     se_json_ *row = NULL;
     int rc = store_case_get(tx, read->key, &scope, &row);
     if (rc)
@@ -185,19 +185,19 @@ static int read_cases(struct store_tx *tx, void *ctx)
     return store_case_list(tx, read->filter, &read->rows);
 }
 
-int case_get(struct events *events, struct act *act, const char *id_or_number)
+int case_get(struct events *events, struct call *call, const char *id_or_number)
 {
-    struct case_read read = {.act = act, .key = id_or_number};
+    struct case_read read = {.call = call, .key = id_or_number};
     int rc = store_read(events->store, read_case, &read);
     if (rc)
-        return act_failed(act, rc);
+        return call_failed(call, rc);
     struct county *county = events_county(events);
-    act->answer = case_show(county, read.rows, act->who, act->lang);
+    call->answer = case_show(county, read.rows, call->who, call->lang);
     county_unref(&county);
     return 0;
 }
 
-int case_list(struct events *events, struct act *act, const struct case_query *query)
+int case_list(struct events *events, struct call *call, const struct case_query *query)
 {
     struct case_filter filter = {
         .status = query->status,
@@ -213,30 +213,30 @@ int case_list(struct events *events, struct act *act, const struct case_query *q
         .from_ms = query->from_ms,
         .to_ms = query->to_ms,
         .now_ms = se_wall_now_ms(),
-        .scope = act_scope(act),
+        .scope = call_scope(call),
         .after = query->after,
         .limit = query->limit + 1,
     };
-    struct case_read read = {.act = act, .filter = &filter};
+    struct case_read read = {.call = call, .filter = &filter};
     int rc = store_read(events->store, read_cases, &read);
     if (rc)
-        return act_failed(act, rc);
+        return call_failed(call, rc);
     struct county *county = events_county(events);
     size_t n;
     json_t *row;
     json_array_foreach (read.rows, n, row)
-        case_show(county, row, act->who, act->lang);
+        case_show(county, row, call->who, call->lang);
     county_unref(&county);
-    return act_list(act, read.rows, query->limit, "id");
+    return call_list(call, read.rows, query->limit, "id");
 }
 
-int case_transitions(struct events *events, struct act *act, const char *id_or_number)
+int case_transitions(struct events *events, struct call *call, const char *id_or_number)
 {
-    struct case_read read = {.act = act, .key = id_or_number, .transitions = true};
+    struct case_read read = {.call = call, .key = id_or_number, .transitions = true};
     int rc = store_read(events->store, read_case, &read);
     if (!rc)
-        act->answer = read.rows;
-    return act_failed(act, rc);
+        call->answer = read.rows;
+    return call_failed(call, rc);
 }
 
 /* ---- acting ---- */
@@ -262,7 +262,7 @@ int assignee_find(struct store_tx *tx, const char *text, char ret_user_id[SE_ID_
 struct acting {
     struct events *events;
     struct county *county;
-    struct act *act;
+    struct call *call;
     const char *key, *action, *note, *assignee;
     const json_t *fields;
     json_t *shared;   /* the case for the bus */
@@ -274,15 +274,15 @@ static void clear(struct acting *acting)
     json_decref(acting->shared);
     json_decref(acting->incident);
     acting->shared = acting->incident = NULL;
-    act_fini(acting->act);
-    acting->act->fault = (struct fault){0};
+    call_fini(acting->call);
+    acting->call->fault = (struct fault){0};
 }
 
 static int refuse(struct acting *acting, const struct kind *kind, const struct workflow_state *state,
                   const json_t *row)
 {
-    struct fault *fault = &acting->act->fault;
-    fault->actions = workflow_actions(kind, state, acting->act->who, acting->act->lang);
+    struct fault *fault = &acting->call->fault;
+    fault->actions = workflow_actions(kind, state, acting->call->who, acting->call->lang);
     if (!kind_action_find(kind, acting->action))
         return se_fail(&fault->err, -EEXIST, "%s has no such action; what is allowed now is in actions",
                        kind->code);
@@ -295,7 +295,7 @@ static int refuse(struct acting *acting, const struct kind *kind, const struct w
 static int find_assignee(struct acting *acting, struct store_tx *tx, const struct kind_action *action,
                          const json_t *row, char user_id[SE_ID_LEN], char department_id[SE_ID_LEN])
 {
-    struct fault *fault = &acting->act->fault;
+    struct fault *fault = &acting->call->fault;
     snprintf(user_id, SE_ID_LEN, "%s", se_json_str(row, "assignee", ""));
     snprintf(department_id, SE_ID_LEN, "%s", se_json_str(row, "department_id", ""));
     if (acting->assignee && action->takes_assignee) {
@@ -327,7 +327,7 @@ static int follow(struct acting *acting, struct store_tx *tx, const struct kind 
         status = "in_progress";
     if (!status)
         return 0;
-    const char *user = acting->act->who->user_id;
+    const char *user = acting->call->who->user_id;
     int rc =
         incident_follow_case(tx, incident_id, status, user, acting->note ? acting->note : acting->action);
     return rc ? rc : store_incident_get(tx, incident_id, NULL, &acting->incident);
@@ -362,7 +362,7 @@ static int note_step(struct acting *acting, struct store_tx *tx, const struct ki
                      const char *user_id, const char *department_id, json_t **ret_transition)
 {
     char id[SE_ID_LEN];
-    const struct access_who *who = acting->act->who;
+    const struct access_who *who = acting->call->who;
     se_id_new(id);
     int rc = store_transition_insert(
         tx, &(struct transition_row){.id = id,
@@ -383,27 +383,27 @@ static int note_step(struct acting *acting, struct store_tx *tx, const struct ki
 static int do_action(struct store_tx *tx, void *ctx)
 {
     struct acting *acting = ctx;
-    struct act *act = acting->act;
+    struct call *call = acting->call;
     char user_id[SE_ID_LEN], department_id[SE_ID_LEN];
-    struct store_scope scope = act_scope(act);
+    struct store_scope scope = call_scope(call);
     struct workflow_state state, next;
     se_json_ *row = NULL, *transition = NULL;
     clear(acting);
     int rc = store_case_get(tx, acting->key, &scope, &row);
     if (rc)
         return rc;
-    if (act->if_match && act->if_match != se_json_int(row, "version", 0))
+    if (call->if_match && call->if_match != se_json_int(row, "version", 0))
         return -ESTALE;
     const struct kind *kind =
         county_kind_find(acting->county, se_json_str(row, "kind", ""), se_json_int(row, "kind_version", 0));
     if (!kind)
-        return se_fail(&act->fault.err, -EIO, "the definition of kind %s does not read; see the log",
+        return se_fail(&call->fault.err, -EIO, "the definition of kind %s does not read; see the log",
                        se_json_str(row, "kind", ""));
     state_of(kind, row, &state);
     const struct kind_action *action = kind_action_find(kind, acting->action);
-    if (!action || !workflow_allowed(kind, &state, action, act->who))
+    if (!action || !workflow_allowed(kind, &state, action, call->who))
         return refuse(acting, kind, &state, row);
-    rc = workflow_check_fields(kind, action, acting->note, acting->fields, &act->fault);
+    rc = workflow_check_fields(kind, action, acting->note, acting->fields, &call->fault);
     if (!rc)
         rc = find_assignee(acting, tx, action, row, user_id, department_id);
     if (rc)
@@ -415,7 +415,8 @@ static int do_action(struct store_tx *tx, void *ctx)
     if (!rc)
         rc = follow(acting, tx, kind, &state, &next, row);
     if (!rc)
-        rc = act_audit(acting->events, act, tx, "case.act", "case", se_json_str(row, "id", ""), transition);
+        rc =
+            call_audit(acting->events, call, tx, "case.call", "case", se_json_str(row, "id", ""), transition);
     if (rc)
         return rc;
     se_json_ *now = NULL, *copy = NULL;
@@ -424,18 +425,18 @@ static int do_action(struct store_tx *tx, void *ctx)
         return rc;
     copy = json_deep_copy(now);
     json_t *shared = json_deep_copy(transition);
-    se_json_put(shared, "case", case_show(acting->county, SE_TAKE(copy), NULL, act->lang));
+    se_json_put(shared, "case", case_show(acting->county, SE_TAKE(copy), NULL, call->lang));
     acting->shared = shared;
-    se_json_put(transition, "case", case_show(acting->county, SE_TAKE(now), act->who, act->lang));
-    act->answer = SE_TAKE(transition);
+    se_json_put(transition, "case", case_show(acting->county, SE_TAKE(now), call->who, call->lang));
+    call->answer = SE_TAKE(transition);
     return 0;
 }
 
-int case_act(struct events *events, struct act *act, const char *id_or_number, const json_t *body)
+int case_act(struct events *events, struct call *call, const char *id_or_number, const json_t *body)
 {
     static const char *const known[] = {"action", "note", "assignee", "fields", NULL};
-    struct acting acting = {.events = events, .act = act, .key = id_or_number};
-    struct fault *fault = &act->fault;
+    struct acting acting = {.events = events, .call = call, .key = id_or_number};
+    struct fault *fault = &call->fault;
     if (!json_is_object(body)) {
         check_fault(fault, "", "", "the body must be an object {\"action\": …}");
         return check_result(fault);
@@ -459,7 +460,7 @@ int case_act(struct events *events, struct act *act, const char *id_or_number, c
     if (rc)
         return rc;
     acting.county = events_county(events);
-    rc = act_commit(events, act, do_action, &acting);
+    rc = call_commit(events, call, do_action, &acting);
     if (!rc) {
         events_count(M_TRANSITIONS, 1);
         json_t *shown = json_object_get(acting.shared, "case");
@@ -472,5 +473,5 @@ int case_act(struct events *events, struct act *act, const char *id_or_number, c
     json_decref(acting.shared);
     json_decref(acting.incident);
     county_unref(&acting.county);
-    return act_failed(act, rc);
+    return call_failed(call, rc);
 }

@@ -13,7 +13,7 @@
 struct creating {
     struct events *events;
     struct county *county;
-    struct act *act;
+    struct call *call;
     const char *kind_code, *title, *description, *incident_id, *tag, *department, *assignee, *grid_id;
     int severity;
     int64_t deadline_minutes;
@@ -26,14 +26,14 @@ static void clear(struct creating *creating)
     json_decref(creating->shared);
     json_decref(creating->shared_incident);
     creating->shared = creating->shared_incident = NULL;
-    act_fini(creating->act);
-    creating->act->fault = (struct fault){0};
+    call_fini(creating->call);
+    creating->call->fault = (struct fault){0};
 }
 
 static int find_people(struct creating *creating, struct store_tx *tx, const char *tag_department_kind,
                        const char *division_id, char user_id[SE_ID_LEN], char department_id[SE_ID_LEN])
 {
-    struct fault *fault = &creating->act->fault;
+    struct fault *fault = &creating->call->fault;
     char none[SE_ID_LEN];
     user_id[0] = department_id[0] = '\0';
     int rc = 0;
@@ -59,8 +59,8 @@ static int find_people(struct creating *creating, struct store_tx *tx, const cha
 static int from_incident(struct creating *creating, struct store_tx *tx, struct case_new *new,
                          json_t **ret_incident)
 {
-    struct fault *fault = &creating->act->fault;
-    struct store_scope scope = act_scope(creating->act);
+    struct fault *fault = &creating->call->fault;
+    struct store_scope scope = call_scope(creating->call);
     json_t *incident = NULL;
     int rc = store_incident_get(tx, creating->incident_id, &scope, &incident);
     if (rc)
@@ -100,13 +100,13 @@ static void from_place(const struct creating *creating, struct case_new *new)
 
 static int show_created(struct creating *creating, struct store_tx *tx, const char *case_id)
 {
-    struct act *act = creating->act;
+    struct call *call = creating->call;
     json_t *row = NULL;
     int rc = store_case_get(tx, case_id, NULL, &row);
     if (rc)
         return rc;
-    creating->shared = case_show(creating->county, json_deep_copy(row), NULL, act->lang);
-    act->answer = case_show(creating->county, row, act->who, act->lang);
+    creating->shared = case_show(creating->county, json_deep_copy(row), NULL, call->lang);
+    call->answer = case_show(creating->county, row, call->who, call->lang);
     return creating->incident_id
                ? store_incident_get(tx, creating->incident_id, NULL, &creating->shared_incident)
                : 0;
@@ -115,7 +115,7 @@ static int show_created(struct creating *creating, struct store_tx *tx, const ch
 static int do_create(struct store_tx *tx, void *ctx)
 {
     struct creating *creating = ctx;
-    struct act *act = creating->act;
+    struct call *call = creating->call;
     char user_id[SE_ID_LEN], department_id[SE_ID_LEN], case_id[SE_ID_LEN];
     se_json_ *incident = NULL;
     bool known = false;
@@ -124,9 +124,9 @@ static int do_create(struct store_tx *tx, void *ctx)
                            .title = creating->title,
                            .description = creating->description,
                            .severity = severity_name(creating->severity < 0 ? 1 : creating->severity),
-                           .opened_by = act->who->user_id,
+                           .opened_by = call->who->user_id,
                            .opened_by_name =
-                               act->who->display_name[0] ? act->who->display_name : act->who->username,
+                               call->who->display_name[0] ? call->who->display_name : call->who->username,
                            .deadline_minutes = creating->deadline_minutes};
     if (creating->tag)
         new.tag = se_json_str(county_tag(creating->county, creating->tag, &known), "code", NULL);
@@ -143,21 +143,21 @@ static int do_create(struct store_tx *tx, void *ctx)
     new.department_id = department_id;
     rc = case_open(tx, &new, case_id);
     if (!rc)
-        rc = act_audit(creating->events, act, tx, "case.open", "case", case_id, NULL);
+        rc = call_audit(creating->events, call, tx, "case.open", "case", case_id, NULL);
     return rc ? rc : show_created(creating, tx, case_id);
 }
 
 static int create(struct creating *creating)
 {
     struct events *events = creating->events;
-    struct act *act = creating->act;
-    int rc = check_result(&act->fault);
+    struct call *call = creating->call;
+    int rc = check_result(&call->fault);
     if (!rc && !county_kind_find(creating->county, creating->kind_code, 0)) {
-        check_fault(&act->fault, "", "kind", "is no case kind of this county");
-        rc = check_result(&act->fault);
+        check_fault(&call->fault, "", "kind", "is no case kind of this county");
+        rc = check_result(&call->fault);
     }
     if (!rc)
-        rc = act_commit(events, act, do_create, creating);
+        rc = call_commit(events, call, do_create, creating);
     if (!rc) {
         events_count(M_CASES, 1);
         events_publish(events, "case.opened", "case.read", SE_TAKE(creating->shared));
@@ -166,7 +166,7 @@ static int create(struct creating *creating)
     json_decref(creating->shared);
     json_decref(creating->shared_incident);
     county_unref(&creating->county);
-    return act_failed(act, rc);
+    return call_failed(call, rc);
 }
 
 static void read_common(struct fault *fault, const json_t *body, struct creating *creating)
@@ -181,27 +181,27 @@ static void read_common(struct fault *fault, const json_t *body, struct creating
     check_int(fault, "", body, "deadline_minutes", 1, 525600, &creating->deadline_minutes);
 }
 
-int incident_open_case(struct events *events, struct act *act, const char *id, const json_t *body)
+int incident_open_case(struct events *events, struct call *call, const char *id, const json_t *body)
 {
     static const char *const known[] = {"kind",        "title",    "department",       "assignee",
                                         "description", "severity", "deadline_minutes", NULL};
     struct creating creating = {
-        .events = events, .county = events_county(events), .act = act, .incident_id = id};
-    check_known(&act->fault, "", body, known);
-    read_common(&act->fault, body, &creating);
-    check_text(&act->fault, "", body, "title", false, 256, &creating.title);
+        .events = events, .county = events_county(events), .call = call, .incident_id = id};
+    check_known(&call->fault, "", body, known);
+    read_common(&call->fault, body, &creating);
+    check_text(&call->fault, "", body, "title", false, 256, &creating.title);
     if (creating.title && !*creating.title)
         creating.title = NULL;
     return create(&creating);
 }
 
-int case_create(struct events *events, struct act *act, const json_t *body)
+int case_create(struct events *events, struct call *call, const json_t *body)
 {
     static const char *const known[] = {
         "kind",        "title", "department", "assignee", "description",      "severity", "incident",
         "incident_id", "tag",   "location",   "grid_id",  "deadline_minutes", NULL};
-    struct creating creating = {.events = events, .county = events_county(events), .act = act};
-    struct fault *fault = &act->fault;
+    struct creating creating = {.events = events, .county = events_county(events), .call = act};
+    struct fault *fault = &call->fault;
     struct place *place = &creating.place;
     if (!json_is_object(body))
         check_fault(fault, "", "", "the body must be an object {\"title\": …}");

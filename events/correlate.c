@@ -14,9 +14,9 @@
 
 #define METRES_A_DEGREE 111195.0
 
-int intake_init(struct intake *intake, struct events *events, struct act *act, size_t count)
+int intake_init(struct intake *intake, struct events *events, struct call *call, size_t count)
 {
-    *intake = (struct intake){.events = events, .act = act, .count = count, .join = true};
+    *intake = (struct intake){.events = events, .call = call, .count = count, .join = true};
     intake->items = calloc(count, sizeof *intake->items);
     intake->touched = calloc(count, sizeof *intake->touched);
     if (!intake->items || !intake->touched) {
@@ -59,7 +59,7 @@ void intake_fini(struct intake *intake)
 static int read_cameras(struct store_tx *tx, void *ctx)
 {
     struct intake *intake = ctx;
-    const struct access_who *who = intake->act->who;
+    const struct access_who *who = intake->call->who;
     se_json_ *seen = json_object();
     for (size_t i = 0; i < intake->count; i++) {
         struct observation *item = &intake->items[i];
@@ -119,7 +119,7 @@ int intake_prepare(struct intake *intake, bool array)
         if (array)
             snprintf(prefix, sizeof prefix, "%zu", i);
         if (item->camera && !item->camera_row)
-            check_fault(&intake->act->fault, prefix, "camera", "\"%s\" is no camera's id or code",
+            check_fault(&intake->call->fault, prefix, "camera", "\"%s\" is no camera's id or code",
                         item->camera);
         se_id_new(item->id);
         item->tag = county_tag(intake->county, item->type, &item->known);
@@ -128,7 +128,7 @@ int intake_prepare(struct intake *intake, bool array)
         item->place = (struct place){.has_location = item->has_location, .lat = item->lat, .lon = item->lon};
         place_find(intake->events, intake->county, item->camera_row, &item->place);
     }
-    return check_result(&intake->act->fault);
+    return check_result(&intake->call->fault);
 }
 
 /* ---- in the transaction ---- */
@@ -298,7 +298,7 @@ static int place_observation(struct intake *intake, struct store_tx *tx, struct 
 static int keep_signal(struct intake *intake, struct store_tx *tx, const struct observation *item,
                        se_wall_ms now)
 {
-    const struct access_who *who = intake->act->who;
+    const struct access_who *who = intake->call->who;
     const char *severity =
         item->severity >= 0 ? severity_name(item->severity) : se_json_str(item->tag, "severity", "minor");
     const char *camera_id = se_json_str(item->camera_row, "id", NULL);

@@ -45,7 +45,7 @@ struct touched {
 struct intake {
     struct events *events;
     struct county *county;
-    struct act *act;
+    struct call *call;
     struct observation *items;
     size_t count;
     bool join;               /* false: each is an incident of its own (a person's report) */
@@ -54,7 +54,7 @@ struct intake {
     size_t touched_count;
 };
 
-int intake_init(struct intake *intake, struct events *events, struct act *act, size_t count);
+int intake_init(struct intake *intake, struct events *events, struct call *call, size_t count);
 void intake_fini(struct intake *intake);
 /* Finds tags, cameras and places; faults name the item ("3/camera"; prefix "" for a single one). */
 int intake_prepare(struct intake *intake, bool array);

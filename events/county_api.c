@@ -70,68 +70,68 @@ static void label_kind(json_t *row, const char *lang)
     se_json_put_str(row, "name", kind_text(json_object_get(definition, "name"), lang));
 }
 
-int county_divisions(struct events *events, struct act *act, const struct county_query *query)
+int county_divisions(struct events *events, struct call *call, const struct county_query *query)
 {
     struct county_read read = {.query = query, .what = COUNTY_DIVISION};
     int rc = store_read(events->store, read_list, &read);
-    return rc ? act_failed(act, rc) : act_list(act, read.rows, query->limit, "id");
+    return rc ? call_failed(call, rc) : call_list(call, read.rows, query->limit, "id");
 }
 
-int county_tags(struct events *events, struct act *act, const struct county_query *query)
+int county_tags(struct events *events, struct call *call, const struct county_query *query)
 {
     struct county_read read = {.query = query, .what = COUNTY_TAG};
     int rc = store_read(events->store, read_list, &read);
-    return rc ? act_failed(act, rc) : act_list(act, read.rows, query->limit, "code");
+    return rc ? call_failed(call, rc) : call_list(call, read.rows, query->limit, "code");
 }
 
-int county_grids(struct events *events, struct act *act, const struct county_query *query)
+int county_grids(struct events *events, struct call *call, const struct county_query *query)
 {
     struct county_read read = {.query = query, .what = COUNTY_GRID};
     int rc = store_read(events->store, read_list, &read);
     if (rc)
-        return act_failed(act, rc);
-    act_list(act, read.rows, query->limit, "code");
+        return call_failed(call, rc);
+    call_list(call, read.rows, query->limit, "code");
     json_t *features = json_array();
     size_t n;
     json_t *row;
-    json_array_foreach (act->answer, n, row)
+    json_array_foreach (call->answer, n, row)
         json_array_append_new(features, make_feature(json_deep_copy(row)));
     const json_t *last =
-        act->last ? json_object_get(json_array_get(features, json_array_size(features) - 1), "properties")
-                  : NULL;
-    act->last = se_json_str(last, "code", NULL);
-    json_decref(act->answer);
-    act->answer = features;
+        call->last ? json_object_get(json_array_get(features, json_array_size(features) - 1), "properties")
+                   : NULL;
+    call->last = se_json_str(last, "code", NULL);
+    json_decref(call->answer);
+    call->answer = features;
     return 0;
 }
 
-static int read_single(struct events *events, struct act *act, enum county_what what, const char *key)
+static int read_single(struct events *events, struct call *call, enum county_what what, const char *key)
 {
     struct county_read read = {.what = what, .key = key};
     int rc = store_read(events->store, read_row, &read);
     if (!rc)
-        act->answer = what == COUNTY_GRID ? make_feature(read.rows) : read.rows;
+        call->answer = what == COUNTY_GRID ? make_feature(read.rows) : read.rows;
     if (!rc && what == COUNTY_KIND)
-        label_kind(act->answer, act->lang);
-    return act_failed(act, rc);
+        label_kind(call->answer, call->lang);
+    return call_failed(call, rc);
 }
 
-int county_grid(struct events *events, struct act *act, const char *id_or_code)
+int county_grid(struct events *events, struct call *call, const char *id_or_code)
 {
-    return read_single(events, act, COUNTY_GRID, id_or_code);
+    return read_single(events, call, COUNTY_GRID, id_or_code);
 }
 
-int county_kind(struct events *events, struct act *act, const char *code)
+int county_kind(struct events *events, struct call *call, const char *code)
 {
-    return read_single(events, act, COUNTY_KIND, code);
+    return read_single(events, call, COUNTY_KIND, code);
 }
 
-int county_rule(struct events *events, struct act *act, const char *id_or_code)
+int county_rule(struct events *events, struct call *call, const char *id_or_code)
 {
-    return read_single(events, act, COUNTY_RULE, id_or_code);
+    return read_single(events, call, COUNTY_RULE, id_or_code);
 }
 
-int county_kinds(struct events *events, struct act *act)
+int county_kinds(struct events *events, struct call *call)
 {
     struct county_read read = {.what = COUNTY_KIND};
     struct county_query all = {.limit = 1000};
@@ -140,19 +140,19 @@ int county_kinds(struct events *events, struct act *act)
     size_t n;
     json_t *row;
     json_array_foreach (read.rows, n, row)
-        label_kind(row, act->lang);
+        label_kind(row, call->lang);
     if (!rc)
-        act->answer = read.rows;
-    return act_failed(act, rc);
+        call->answer = read.rows;
+    return call_failed(call, rc);
 }
 
-int county_rules(struct events *events, struct act *act, const char *after, int limit)
+int county_rules(struct events *events, struct call *call, const char *after, int limit)
 {
     struct county_query all = {.limit = limit};
     struct county_read read = {.query = &all, .what = COUNTY_RULE};
     int rc = store_read(events->store, read_list, &read);
     if (rc)
-        return act_failed(act, rc);
+        return call_failed(call, rc);
     /* Rules come in the order they are asked; the cursor is the last one's id. */
     size_t start = 0, n;
     json_t *row;
@@ -161,22 +161,22 @@ int county_rules(struct events *events, struct act *act, const char *after, int 
             start = n + 1;
     while (start--)
         json_array_remove(read.rows, 0);
-    return act_list(act, read.rows, limit, "id");
+    return call_list(call, read.rows, limit, "id");
 }
 
-int county_locate(struct events *events, struct act *act, double lat, double lon)
+int county_locate(struct events *events, struct call *call, double lat, double lon)
 {
     struct county *county = events_county(events);
     struct grid_found found;
     int rc = grid_locate(county->index, lat, lon, events->grid_distance_m, &found);
     if (!rc) {
         const json_t *grid = json_object_get(county->grids, found.grid_id);
-        act->answer = json_pack("{s:s,s:s,s:s,s:s,s:I,s:f}", "grid_id", found.grid_id, "code",
-                                se_json_str(grid, "code", ""), "name", se_json_str(grid, "name", ""),
-                                "division_id", found.division_id, "version", (json_int_t)found.version,
-                                "distance_m", found.distance_m);
+        call->answer = json_pack("{s:s,s:s,s:s,s:s,s:I,s:f}", "grid_id", found.grid_id, "code",
+                                 se_json_str(grid, "code", ""), "name", se_json_str(grid, "name", ""),
+                                 "division_id", found.division_id, "version", (json_int_t)found.version,
+                                 "distance_m", found.distance_m);
     } else {
-        se_fail(&act->fault.err, rc, "no grid holds this point or lies within %.0f m of it",
+        se_fail(&call->fault.err, rc, "no grid holds this point or lies within %.0f m of it",
                 events->grid_distance_m);
     }
     county_unref(&county);
@@ -187,7 +187,7 @@ int county_locate(struct events *events, struct act *act, double lat, double lon
 
 struct county_write {
     struct events *events;
-    struct act *act;
+    struct call *call;
     enum county_what what;
     bool create;
     const char *key;
@@ -199,12 +199,12 @@ static const char *const subjects[] = {"division", "grid", "tag", "case_kind", "
 static int do_write(struct store_tx *tx, void *ctx)
 {
     struct county_write *write = ctx;
-    struct act *act = write->act;
+    struct call *call = write->call;
     enum store_put put;
-    act_fini(act);
-    act->fault = (struct fault){0};
+    call_fini(call);
+    call->fault = (struct fault){0};
     se_json_ *row = NULL;
-    int rc = put_normalize(write->what, write->body, "", &row, &act->fault);
+    int rc = put_normalize(write->what, write->body, "", &row, &call->fault);
     if (rc)
         return rc;
     const char *key = put_key(write->what, row);
@@ -212,52 +212,52 @@ static int do_write(struct store_tx *tx, void *ctx)
     rc = read_row(tx, &read);
     const char *stored_code = put_key(write->what, read.rows);
     if (write->create && !rc)
-        rc = se_fail(&act->fault.err, -EEXIST, "there is a %s %s already", subjects[write->what], key);
+        rc = se_fail(&call->fault.err, -EEXIST, "there is a %s %s already", subjects[write->what], key);
     else if (write->create && rc == -ENOENT)
         rc = 0;
     else if (!rc && strcmp(stored_code, key))
-        check_fault(&act->fault, "", write->what == COUNTY_DIVISION ? "id" : "code",
+        check_fault(&call->fault, "", write->what == COUNTY_DIVISION ? "id" : "code",
                     "cannot be changed: it is \"%s\"", stored_code);
     json_decref(read.rows);
     if (!rc)
-        rc = check_result(&act->fault);
+        rc = check_result(&call->fault);
     if (!rc)
-        rc = put_row(tx, write->what, row, "", &put, &act->fault);
+        rc = put_row(tx, write->what, row, "", &put, &call->fault);
     if (!rc)
-        rc = act_audit(write->events, act, tx, "county.change", subjects[write->what], key, NULL);
+        rc = call_audit(write->events, call, tx, "county.change", subjects[write->what], key, NULL);
     if (rc)
         return rc;
     read = (struct county_read){.what = write->what, .key = key};
     rc = read_row(tx, &read);
     if (rc)
         return rc;
-    act->answer = write->what == COUNTY_GRID ? make_feature(read.rows) : read.rows;
+    call->answer = write->what == COUNTY_GRID ? make_feature(read.rows) : read.rows;
     if (write->what == COUNTY_KIND)
-        label_kind(act->answer, act->lang);
+        label_kind(call->answer, call->lang);
     return 0;
 }
 
-static int county_put(struct events *events, struct act *act, struct county_write *write)
+static int county_put(struct events *events, struct call *call, struct county_write *write)
 {
     write->events = events;
-    write->act = act;
+    write->call = call;
     if (!json_is_object(write->body)) {
-        check_fault(&act->fault, "", "", "the body must be an object");
-        return check_result(&act->fault);
+        check_fault(&call->fault, "", "", "the body must be an object");
+        return check_result(&call->fault);
     }
-    int rc = act_commit(events, act, do_write, write);
+    int rc = call_commit(events, call, do_write, write);
     if (!rc)
-        rc = events_reload(events, &act->fault.err);
-    return act_failed(act, rc);
+        rc = events_reload(events, &call->fault.err);
+    return call_failed(call, rc);
 }
 
-int county_create(struct events *events, struct act *act, enum county_what what, const json_t *body)
+int county_create(struct events *events, struct call *call, enum county_what what, const json_t *body)
 {
-    return county_put(events, act, &(struct county_write){.what = what, .create = true, .body = body});
+    return county_put(events, call, &(struct county_write){.what = what, .create = true, .body = body});
 }
 
-int county_replace(struct events *events, struct act *act, enum county_what what, const char *key,
+int county_replace(struct events *events, struct call *call, enum county_what what, const char *key,
                    const json_t *body)
 {
-    return county_put(events, act, &(struct county_write){.what = what, .key = key, .body = body});
+    return county_put(events, call, &(struct county_write){.what = what, .key = key, .body = body});
 }

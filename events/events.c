@@ -1,4 +1,4 @@
-/* The module as a whole: its parts, the county it holds, and what every act shares. */
+/* The module as a whole: its parts, the county it holds, and what every call shares. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,34 +139,34 @@ void events_publish(struct events *events, const char *type, const char *permiss
 
 /* ---- acts ---- */
 
-void act_fini(struct act *act)
+void call_fini(struct call *call)
 {
-    fault_fini(&act->fault);
-    json_decref(act->answer);
-    act->answer = NULL;
+    fault_fini(&call->fault);
+    json_decref(call->answer);
+    call->answer = NULL;
 }
 
-int act_commit(struct events *events, struct act *act, store_fn fn, void *ctx)
+int call_commit(struct events *events, struct call *call, store_fn fn, void *ctx)
 {
-    return act->commit ? act->commit(act, fn, ctx) : store_write(events->store, fn, ctx);
+    return call->commit ? call->commit(call, fn, ctx) : store_write(events->store, fn, ctx);
 }
 
-struct store_scope act_scope(const struct act *act)
+struct store_scope call_scope(const struct call *call)
 {
-    if (!act->who || act->who->all_departments)
+    if (!call->who || call->who->all_departments)
         return (struct store_scope){0};
-    return (struct store_scope){act->who->department_id, act->who->user_id};
+    return (struct store_scope){call->who->department_id, call->who->user_id};
 }
 
-int act_audit(struct events *events, struct act *act, struct store_tx *tx, const char *action,
-              const char *type, const char *id, const json_t *detail)
+int call_audit(struct events *events, struct call *call, struct store_tx *tx, const char *action,
+               const char *type, const char *id, const json_t *detail)
 {
-    return events->access && act->who ? access_audit(tx, act->who, action, type, id, detail) : 0;
+    return events->access && call->who ? access_audit(tx, call->who, action, type, id, detail) : 0;
 }
 
-int act_failed(struct act *act, int rc)
+int call_failed(struct call *call, int rc)
 {
-    struct se_err *err = &act->fault.err;
+    struct se_err *err = &call->fault.err;
     if (!rc || err->code)
         return rc;
     switch (rc) {
@@ -184,13 +184,13 @@ int act_failed(struct act *act, int rc)
     }
 }
 
-int act_list(struct act *act, json_t *rows, int limit, const char *key)
+int call_list(struct call *call, json_t *rows, int limit, const char *key)
 {
     bool more = json_array_size(rows) > (size_t)limit;
     while (json_array_size(rows) > (size_t)limit)
         json_array_remove(rows, json_array_size(rows) - 1);
-    json_decref(act->answer);
-    act->answer = rows;
-    act->last = more ? se_json_str(json_array_get(rows, json_array_size(rows) - 1), key, NULL) : NULL;
+    json_decref(call->answer);
+    call->answer = rows;
+    call->last = more ? se_json_str(json_array_get(rows, json_array_size(rows) - 1), key, NULL) : NULL;
     return 0;
 }

@@ -202,7 +202,7 @@ static int show_evidence(const char *incident_id, json_t *row)
 }
 
 struct evidence_read {
-    struct act *act;
+    struct call *call;
     const char *incident_id, *id;
     json_t *rows;
 };
@@ -210,7 +210,7 @@ struct evidence_read {
 static int read_evidence(struct store_tx *tx, void *ctx)
 {
     struct evidence_read *read = ctx;
-    struct store_scope scope = act_scope(read->act);
+    struct store_scope scope = call_scope(read->call);
     se_json_ *incident = NULL;
     int rc = store_incident_get(tx, read->incident_id, &scope, &incident);
     if (rc)
@@ -219,35 +219,35 @@ static int read_evidence(struct store_tx *tx, void *ctx)
                     : store_evidence_list(tx, read->incident_id, &read->rows);
 }
 
-int incident_evidence(struct events *events, struct act *act, const char *id)
+int incident_evidence(struct events *events, struct call *call, const char *id)
 {
-    struct evidence_read read = {.act = act, .incident_id = id};
+    struct evidence_read read = {.call = call, .incident_id = id};
     int rc = store_read(events->store, read_evidence, &read);
     for (size_t n = 0; !rc && n < json_array_size(read.rows); n++)
         rc = show_evidence(id, json_array_get(read.rows, n));
     if (rc)
         json_decref(read.rows);
     else
-        act->answer = read.rows;
-    return act_failed(act, rc);
+        call->answer = read.rows;
+    return call_failed(call, rc);
 }
 
-int incident_evidence_file(struct events *events, struct act *act, const char *id, const char *evidence_id,
+int incident_evidence_file(struct events *events, struct call *call, const char *id, const char *evidence_id,
                            char **ret_path, const char **ret_media_type)
 {
     char plain[SE_ID_LEN];
     snprintf(plain, sizeof plain, "%s", evidence_id); /* a picture's name may end in .jpg or .png */
-    struct evidence_read read = {.act = act, .incident_id = id, .id = plain};
+    struct evidence_read read = {.call = call, .incident_id = id, .id = plain};
     int rc = store_read(events->store, read_evidence, &read);
     se_json_ *row = read.rows;
     const char *file = se_json_str(row, "file", NULL);
     if (!rc && (!file || strcmp(se_json_str(row, "state", ""), "ready")))
         rc = -ENOENT;
     if (rc)
-        return act_failed(act, rc);
+        return call_failed(call, rc);
     char *path = se_asprintf("%s/%s", events->evidence_dir, file);
     if (!path)
-        return act_failed(act, -ENOMEM);
+        return call_failed(call, -ENOMEM);
     *ret_path = path;
     *ret_media_type = strcmp(se_json_str(row, "media_type", ""), "image/png") ? "image/jpeg" : "image/png";
     return 0;

@@ -43,7 +43,7 @@ int incident_follow_case(struct store_tx *tx, const char *incident_id, const cha
 /* ---- read ---- */
 
 struct incident_read {
-    struct act *act;
+    struct call *call;
     const char *id, *after;
     int limit;
     enum { READ_ONE, READ_LIST, READ_SIGNALS, READ_CHANGES } what;
@@ -54,7 +54,7 @@ struct incident_read {
 static int read_incident(struct store_tx *tx, void *ctx)
 {
     struct incident_read *read = ctx;
-    struct store_scope scope = act_scope(read->act);
+    struct store_scope scope = call_scope(read->call);
     se_json_ *incident = NULL;
     if (read->what == READ_LIST)
         return store_incident_list(tx, read->filter, &read->rows);
@@ -69,7 +69,7 @@ static int read_incident(struct store_tx *tx, void *ctx)
     return 0;
 }
 
-int incident_list(struct events *events, struct act *act, const struct incident_query *query)
+int incident_list(struct events *events, struct call *call, const struct incident_query *query)
 {
     struct county *county = events_county(events);
     bool known = true;
@@ -87,40 +87,40 @@ int incident_list(struct events *events, struct act *act, const struct incident_
         .department_id = query->department_id,
         .from_ms = query->from_ms,
         .to_ms = query->to_ms,
-        .scope = act_scope(act),
+        .scope = call_scope(call),
         .after = query->after,
         .limit = query->limit + 1,
     };
-    struct incident_read read = {.act = act, .what = READ_LIST, .filter = &filter};
+    struct incident_read read = {.call = call, .what = READ_LIST, .filter = &filter};
     int rc = store_read(events->store, read_incident, &read);
     county_unref(&county);
-    return rc ? act_failed(act, rc) : act_list(act, read.rows, query->limit, "id");
+    return rc ? call_failed(call, rc) : call_list(call, read.rows, query->limit, "id");
 }
 
 static int read_one(struct events *events, struct incident_read *read)
 {
     int rc = store_read(events->store, read_incident, read);
     if (!rc)
-        read->act->answer = read->rows;
-    return act_failed(read->act, rc);
+        read->call->answer = read->rows;
+    return call_failed(read->call, rc);
 }
 
-int incident_get(struct events *events, struct act *act, const char *id)
+int incident_get(struct events *events, struct call *call, const char *id)
 {
-    return read_one(events, &(struct incident_read){.act = act, .id = id});
+    return read_one(events, &(struct incident_read){.call = call, .id = id});
 }
 
-int incident_changes(struct events *events, struct act *act, const char *id)
+int incident_changes(struct events *events, struct call *call, const char *id)
 {
-    return read_one(events, &(struct incident_read){.act = act, .id = id, .what = READ_CHANGES});
+    return read_one(events, &(struct incident_read){.call = call, .id = id, .what = READ_CHANGES});
 }
 
-int incident_signals(struct events *events, struct act *act, const char *id, const char *after, int limit)
+int incident_signals(struct events *events, struct call *call, const char *id, const char *after, int limit)
 {
     struct incident_read read = {
-        .act = act, .id = id, .after = after, .limit = limit + 1, .what = READ_SIGNALS};
+        .call = call, .id = id, .after = after, .limit = limit + 1, .what = READ_SIGNALS};
     int rc = store_read(events->store, read_incident, &read);
-    return rc ? act_failed(act, rc) : act_list(act, read.rows, limit, "id");
+    return rc ? call_failed(call, rc) : call_list(call, read.rows, limit, "id");
 }
 
 /* ---- a person's report ---- */
@@ -128,15 +128,15 @@ int incident_signals(struct events *events, struct act *act, const char *id, con
 static int store_report(struct store_tx *tx, void *ctx)
 {
     struct intake *intake = ctx;
-    struct act *act = intake->act;
-    json_decref(act->answer);
-    act->answer = NULL;
+    struct call *call = intake->call;
+    json_decref(call->answer);
+    call->answer = NULL;
     int rc = intake_store(intake, tx);
     if (!rc)
-        rc = act_audit(intake->events, act, tx, "incident.report", "incident", intake->items[0].incident_id,
-                       NULL);
+        rc = call_audit(intake->events, call, tx, "incident.report", "incident", intake->items[0].incident_id,
+                        NULL);
     if (!rc)
-        act->answer = json_deep_copy(intake->touched[0].shown);
+        call->answer = json_deep_copy(intake->touched[0].shown);
     return rc;
 }
 
@@ -162,35 +162,35 @@ static void read_report(struct fault *fault, const json_t *body, struct observat
         check_fault(fault, "", "camera", "or location is required: say where");
 }
 
-int incident_report(struct events *events, struct act *act, const json_t *body)
+int incident_report(struct events *events, struct call *call, const json_t *body)
 {
     struct intake intake;
     if (!json_is_object(body)) {
-        check_fault(&act->fault, "", "", "the body must be an object {\"tag\": …, \"camera\": …}");
-        return check_result(&act->fault);
+        check_fault(&call->fault, "", "", "the body must be an object {\"tag\": …, \"camera\": …}");
+        return check_result(&call->fault);
     }
-    int rc = intake_init(&intake, events, act, 1);
+    int rc = intake_init(&intake, events, call, 1);
     if (rc)
-        return act_failed(act, rc);
+        return call_failed(call, rc);
     intake.join = false;
-    intake.reported_by = act->who->user_id;
-    read_report(&act->fault, body, &intake.items[0]);
-    rc = check_result(&act->fault);
+    intake.reported_by = call->who->user_id;
+    read_report(&call->fault, body, &intake.items[0]);
+    rc = check_result(&call->fault);
     if (!rc)
         rc = intake_prepare(&intake, false);
     if (!rc)
-        rc = act_commit(events, act, store_report, &intake);
+        rc = call_commit(events, call, store_report, &intake);
     if (!rc)
         intake_publish(&intake);
     intake_fini(&intake);
-    return act_failed(act, rc);
+    return call_failed(call, rc);
 }
 
 /* ---- changed by hand ---- */
 
 struct changing {
     struct events *events;
-    struct act *act;
+    struct call *call;
     const char *id, *status, *reason;
     int severity;
 };
@@ -198,7 +198,7 @@ struct changing {
 /* May it go from where it is to what is asked? An open case decides over its incident's end. */
 static int check_move(const struct changing *changing, const json_t *incident)
 {
-    struct fault *fault = &changing->act->fault;
+    struct fault *fault = &changing->call->fault;
     const char *from_name = se_json_str(incident, "status", "new");
     int from = status_of(from_name), to = status_of(changing->status);
     if (from == to)
@@ -215,11 +215,11 @@ static int check_move(const struct changing *changing, const json_t *incident)
 static int do_change(struct store_tx *tx, void *ctx)
 {
     struct changing *changing = ctx;
-    struct act *act = changing->act;
-    struct store_scope scope = act_scope(act);
+    struct call *call = changing->call;
+    struct store_scope scope = call_scope(call);
     se_json_ *incident = NULL;
-    act_fini(act);
-    act->fault = (struct fault){0};
+    call_fini(call);
+    call->fault = (struct fault){0};
     int rc = store_incident_get(tx, changing->id, &scope, &incident);
     if (!rc && changing->status)
         rc = check_move(changing, incident);
@@ -229,20 +229,20 @@ static int do_change(struct store_tx *tx, void *ctx)
             &(struct incident_change_row){
                 .status = changing->status,
                 .severity = changing->severity < 0 ? NULL : severity_name(changing->severity),
-                .user_id = act->who->user_id,
+                .user_id = call->who->user_id,
                 .reason = changing->reason,
-                .version = act->if_match});
+                .version = call->if_match});
     se_json_ *detail = json_pack("{s:s?,s:s?}", "status", changing->status, "reason", changing->reason);
     if (!rc)
-        rc = act_audit(changing->events, act, tx, "incident.change", "incident", changing->id, detail);
-    return rc ? rc : store_incident_get(tx, changing->id, NULL, &act->answer);
+        rc = call_audit(changing->events, call, tx, "incident.change", "incident", changing->id, detail);
+    return rc ? rc : store_incident_get(tx, changing->id, NULL, &call->answer);
 }
 
-int incident_change(struct events *events, struct act *act, const char *id, const json_t *body)
+int incident_change(struct events *events, struct call *call, const char *id, const json_t *body)
 {
     static const char *const known[] = {"status", "severity", "reason", NULL};
-    struct changing changing = {.events = events, .act = act, .id = id, .severity = -1};
-    struct fault *fault = &act->fault;
+    struct changing changing = {.events = events, .call = call, .id = id, .severity = -1};
+    struct fault *fault = &call->fault;
     if (!json_is_object(body))
         check_fault(fault, "", "", "the body must be an object {\"status\": …, \"reason\": …}");
     check_known(fault, "", body, known);
@@ -260,10 +260,10 @@ int incident_change(struct events *events, struct act *act, const char *id, cons
     int rc = check_result(fault);
     if (rc)
         return rc;
-    rc = act_commit(events, act, do_change, &changing);
+    rc = call_commit(events, call, do_change, &changing);
     if (!rc)
-        events_publish(events, "incident.updated", "incident.read", json_deep_copy(act->answer));
-    return act_failed(act, rc);
+        events_publish(events, "incident.updated", "incident.read", json_deep_copy(call->answer));
+    return call_failed(call, rc);
 }
 
 /* ---- cases for incidents ---- */

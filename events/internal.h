@@ -46,18 +46,18 @@ void events_count(enum events_metric metric, int64_t n);
 /* The county as it is now, referenced. */
 struct county *events_county(struct events *events);
 
-/* Runs a write as the act wants it run. */
-int act_commit(struct events *events, struct act *act, store_fn fn, void *ctx);
+/* Runs a write as the call wants it run. */
+int call_commit(struct events *events, struct call *call, store_fn fn, void *ctx);
 /* Department scope of who asks. */
-struct store_scope act_scope(const struct act *act);
-/* Enters what the act did in the audit chain, in its transaction. */
-int act_audit(struct events *events, struct act *act, struct store_tx *tx, const char *action,
-              const char *type, const char *id, const json_t *detail);
+struct store_scope call_scope(const struct call *call);
+/* Enters what the call did in the audit chain, in its transaction. */
+int call_audit(struct events *events, struct call *call, struct store_tx *tx, const char *action,
+               const char *type, const char *id, const json_t *detail);
 /* Fills fault.err for a failure that is not the sender's, and returns rc. */
-int act_failed(struct act *act, int rc);
+int call_failed(struct call *call, int rc);
 /* Cuts a list of limit + 1 rows to limit and notes the cursor, the value of key in its last row. Takes rows.
  */
-int act_list(struct act *act, json_t *rows, int limit, const char *key);
+int call_list(struct call *call, json_t *rows, int limit, const char *key);
 
 /* Tells the bus. Steals data. */
 void events_publish(struct events *events, const char *type, const char *permission, json_t *data);

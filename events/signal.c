@@ -120,7 +120,7 @@ static int write_images(struct intake *intake)
         int rc = evidence_write(intake->events, item->image.file, item->image.data, item->image.size);
         if (rc) {
             remove_images(intake, i);
-            return se_fail(&intake->act->fault.err, -EIO, "an image cannot be kept: %s", strerror(-rc));
+            return se_fail(&intake->call->fault.err, -EIO, "an image cannot be kept: %s", strerror(-rc));
         }
     }
     return 0;
@@ -129,9 +129,9 @@ static int write_images(struct intake *intake)
 static int store_signals(struct store_tx *tx, void *ctx)
 {
     struct intake *intake = ctx;
-    struct act *act = intake->act;
-    json_decref(act->answer);
-    act->answer = NULL;
+    struct call *call = intake->call;
+    json_decref(call->answer);
+    call->answer = NULL;
     int rc = intake_store(intake, tx);
     if (rc)
         return rc;
@@ -140,15 +140,15 @@ static int store_signals(struct store_tx *tx, void *ctx)
         json_array_append_new(items, json_pack("{s:s,s:s}", "signal_id", intake->items[i].id, "incident_id",
                                                intake->items[i].incident_id));
     se_json_ *detail = json_pack("{s:s,s:i}", "source", intake->items[0].source, "count", (int)intake->count);
-    rc = act_audit(intake->events, act, tx, "signal.post", "signal", intake->items[0].id, detail);
+    rc = call_audit(intake->events, call, tx, "signal.post", "signal", intake->items[0].id, detail);
     if (!rc)
-        act->answer = SE_TAKE(items);
+        call->answer = SE_TAKE(items);
     return rc;
 }
 
 static int read_all(struct intake *intake, const json_t *body)
 {
-    struct fault *fault = &intake->act->fault;
+    struct fault *fault = &intake->call->fault;
     bool array = json_is_array(body);
     se_wall_ms now = se_wall_now_ms();
     for (size_t i = 0; i < intake->count; i++) {
@@ -161,23 +161,23 @@ static int read_all(struct intake *intake, const json_t *body)
     return rc ? rc : intake_prepare(intake, array);
 }
 
-int signals_post(struct events *events, struct act *act, const json_t *body)
+int signals_post(struct events *events, struct call *call, const json_t *body)
 {
     struct intake intake;
     size_t count = json_is_array(body) ? json_array_size(body) : 1;
     if (!count || count > SIGNALS_MAX) {
-        check_fault(&act->fault, "", "", "send one signal, or an array of 1 to %d", SIGNALS_MAX);
+        check_fault(&call->fault, "", "", "send one signal, or an array of 1 to %d", SIGNALS_MAX);
         events_count(M_SIGNALS_REFUSED, (int64_t)count);
-        return check_result(&act->fault);
+        return check_result(&call->fault);
     }
-    int rc = intake_init(&intake, events, act, count);
+    int rc = intake_init(&intake, events, call, count);
     if (rc)
-        return act_failed(act, rc);
+        return call_failed(call, rc);
     rc = read_all(&intake, body);
     if (!rc)
         rc = write_images(&intake);
     if (!rc) {
-        rc = act_commit(events, act, store_signals, &intake);
+        rc = call_commit(events, call, store_signals, &intake);
         if (rc)
             remove_images(&intake, count);
     }
@@ -186,5 +186,5 @@ int signals_post(struct events *events, struct act *act, const json_t *body)
     else
         events_count(M_SIGNALS_REFUSED, (int64_t)count);
     intake_fini(&intake);
-    return act_failed(act, rc);
+    return call_failed(call, rc);
 }
