@@ -200,7 +200,7 @@ int case_create(struct events *events, struct call *call, const json_t *body)
     static const char *const known[] = {
         "kind",        "title", "department", "assignee", "description",      "severity", "incident",
         "incident_id", "tag",   "location",   "grid_id",  "deadline_minutes", NULL};
-    struct creating creating = {.events = events, .county = events_county(events), .call = act};
+    struct creating creating = {.events = events, .county = events_county(events), .call = call};
     struct fault *fault = &call->fault;
     struct place *place = &creating.place;
     if (!json_is_object(body))
