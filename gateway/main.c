@@ -1,7 +1,181 @@
-/* The program: which commands there are. The one place that knows every module. */
+/* The program: its commands, and the daemon's start as a list of steps with one way back down.
+ * The one place that knows every module. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
 #include "cli.h"
+#include "commands.h"
+#include "control.h"
+#include "house.h"
+
+#define BUS_KEEP    4096 /* events that a client that was away can still get */
+#define STOP_WITHIN 9    /* seconds, of the ten that a service manager is promised */
+
+/* ---- steps ---- */
+
+static int start_limits(struct house *house, struct se_err *err)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    umask(0077);
+    return 0;
+}
+
+static int start_log(struct house *house, struct se_err *err)
+{
+    enum se_log_level level = SE_LOG_INFO;
+    (void)se_log_level_parse(options_text(house->options, "gateway.log_level"), &level);
+    se_log_set_level(level);
+    return 0;
+}
+
+static int start_bus(struct house *house, struct se_err *err)
+{
+    int r = bus_new(BUS_KEEP, &house->bus);
+    return r < 0 ? se_fail(err, r, "the bus does not start: %s", strerror(-r)) : 0;
+}
+
+static void stop_bus(struct house *house)
+{
+    bus_free(house->bus);
+    house->bus = NULL;
+}
+
+static int start_control(struct house *house, struct se_err *err)
+{
+    return control_new(house, &house->control, err);
+}
+
+static void stop_control(struct house *house)
+{
+    control_free(house->control);
+    house->control = NULL;
+}
+
+/* In this order up, in the opposite down. */
+static const struct step {
+    const char *name;
+    int (*start)(struct house *house, struct se_err *err);
+    void (*stop)(struct house *house);
+} steps[] = {
+    {"log", start_log, NULL},
+    {"limits", start_limits, NULL},
+    {"data directory", house_lock, house_unlock},
+    {"store", house_open_store, house_close_store},
+    {"access", house_open_access, house_close_access},
+    {"bus", start_bus, stop_bus},
+    {"control", start_control, stop_control},
+};
+
+static void stop_from(struct house *house, unsigned count)
+{
+    while (count-- > 0) {
+        if (!steps[count].stop)
+            continue;
+        se_debug("main", "stopping step=\"%s\"", steps[count].name);
+        steps[count].stop(house);
+    }
+}
+
+/* ---- signals ---- */
+
+/* Whatever hangs, the process ends in time; what was committed is on disk. */
+static void out_of_time(int signal_number)
+{
+    static const char words[] = "error main the end took too long; giving up\n";
+    ssize_t ignored = write(STDERR_FILENO, words, sizeof(words) - 1);
+    (void)ignored;
+    _exit(1);
+}
+
+static int wait_for_signal(int fd)
+{
+    struct signalfd_siginfo info;
+    for (;;) {
+        ssize_t got = read(fd, &info, sizeof(info));
+        if (got == (ssize_t)sizeof(info))
+            return (int)info.ssi_signo;
+        if (got < 0 && errno != EINTR)
+            return -errno;
+    }
+}
+
+static void arm_deadline(void)
+{
+    struct sigaction action = {.sa_handler = out_of_time};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGALRM);
+    sigaction(SIGALRM, &action, NULL);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    alarm(STOP_WITHIN);
+}
+
+/* Blocked before the first thread starts, so that they all inherit it; SIGPIPE is an error code here. */
+static int take_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+int house_serve(struct house *house)
+{
+    struct se_err err = {0};
+    int fd = take_signals();
+    if (fd < 0) {
+        se_fail(&err, -errno, "no signals: %s", strerror(errno));
+        return cli_fail(&err);
+    }
+    unsigned started = 0;
+    int r = 0;
+    for (; started < SE_ARRAY_LEN(steps); started++) {
+        r = steps[started].start(house, &err);
+        if (r < 0)
+            break;
+        se_debug("main", "started step=\"%s\"", steps[started].name);
+    }
+    if (r < 0) {
+        if (steps[started].stop)
+            steps[started].stop(house); /* each takes a half-made house */
+        stop_from(house, started);
+        close(fd);
+        return cli_fail(&err);
+    }
+    se_info("main", "ready version=%s", SE_VERSION);
+    int signal_number = wait_for_signal(fd);
+    se_info("main", "ending signal=%d", signal_number);
+    arm_deadline();
+    stop_from(house, started);
+    close(fd);
+    se_info("main", "ended");
+    return signal_number > 0 ? CLI_OK : CLI_FAILED;
+}
 
 static const struct cli_command commands[] = {
+    {"serve", "[--check]", 0, 0, cli_serve,
+     "run the gateway in the foreground; --check only checks the options"},
+    {"user add", "NAME", 1, 1, cli_user_add,
+     "add a user: --role CODE[,CODE] --name TEXT --department CODE; password from stdin"},
+    {"user password", "NAME", 1, 1, cli_user_password,
+     "set a user's password, from stdin; empty makes a random one"},
+    {"backup", "DIR", 1, 1, cli_backup, "copy the database into DIR while it runs"},
+    {"check", "", 0, 0, cli_check, "check the database and the audit chain"},
     {"version", "", 0, 0, cli_version, "print the version"},
 };
 

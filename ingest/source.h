@@ -14,21 +14,23 @@ struct source_sink {
     void (*state)(void *ctx, enum source_state state, const char *reason); /* on change only */
     void (*video)(void *ctx, const struct video_params *params);           /* new or changed in meaning */
     void (*audio)(void *ctx, const struct audio_params *params);
-    void (*unit)(void *ctx, struct access_unit *unit);                     /* borrowed: ref it to keep */
+    void (*unit)(void *ctx, struct access_unit *unit); /* borrowed: ref it to keep */
     void *ctx;
 };
 
 /* Figures of a source, kept by it, read on its loop. */
 struct source_stats {
     uint64_t bytes, units, packets, packets_lost, garbage_bytes, reconnects;
-    char last_error[160];      /* plain words, no secret */
+    uint64_t units_damaged, units_too_big;
+    char last_error[160]; /* plain words, no secret */
 };
 
 struct source_config {
     const char *url, *username, *password;
     enum stream_transport transport;
+    unsigned auth_tries; /* before it waits ingest.auth_retry_s; 0: 3 */
     const struct options *options;
-    struct se_pool *pool;      /* DNS */
+    struct se_pool *pool; /* DNS */
 };
 
 struct source;

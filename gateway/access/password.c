@@ -57,6 +57,18 @@ int access_password_check(const char *password, const char *username, struct se_
     return 0;
 }
 
+int access_username_check(const char *username, struct se_err *err)
+{
+    size_t len = strlen(username);
+    bool ok = len >= 1 && len <= 64 && se_utf8_valid(username, len);
+    for (const unsigned char *p = (const unsigned char *)username; ok && *p; p++)
+        ok = *p > 0x20 && *p != 0x7f && !strchr(",:/\\\"<>", *p);
+    return ok ? 0
+              : se_fail_field(err, -EINVAL, "username",
+                              "a username has 1 to 64 bytes, without blanks, control characters and , : / \\ "
+                              "\" < >");
+}
+
 int access_random_password(char *out, unsigned len)
 {
     /* Without 0 O 1 l I: it is read from a screen and typed. */

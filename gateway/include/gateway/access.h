@@ -121,6 +121,9 @@ int access_ticket_check(struct access *access, const char *ticket, const char *c
 /* The range a playback ticket was given for; 0: open. -EACCES */
 int access_ticket_range(struct access *access, const char *ticket, se_wall_ms *ret_from, se_wall_ms *ret_to);
 
+/* 1 to 64 bytes of UTF-8 without blanks, control characters and any of ,:/\"<> : 0, or -EINVAL (field
+ * "username"). */
+int access_username_check(const char *username, struct se_err *err);
 /* 8 to 128 bytes of UTF-8 that are not the username: 0, or -EINVAL (err: field "password"). */
 int access_password_check(const char *password, const char *username, struct se_err *err);
 /* argon2id at libsodium's interactive limits: 64 MiB and some tens of ms; two at a time, others wait. -ENOMEM

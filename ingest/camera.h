@@ -1,0 +1,132 @@
+/* One camera inside ingest: its streams, each with its source and hub, and the recorder of the main one.
+ *
+ * A camera belongs to one loop, where all of it changes and runs. Other threads see its `seen` figures, under
+ * its mutex, which is taken on a change of state and once a second, never for a packet. */
+#ifndef INGEST_CAMERA_H
+#define INGEST_CAMERA_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/metrics.h"
+#include "source.h"
+#include "stream.h"
+
+/* What all cameras of an ingest share. Fixed while cameras live. */
+struct camera_host {
+    const struct options *options;
+    struct se_pool *pool;
+    struct hub_shared *hub_shared;
+    struct volumes *volumes;
+    ingest_state_fn on_state;
+    void *ctx;
+    int64_t linger_us;
+};
+
+#define RATE_SECONDS 5 /* figures are of this many seconds at most */
+
+/* Totals of the last seconds, one a second. */
+struct rate {
+    struct {
+        se_mono_us at_us;
+        uint64_t units, bytes;
+    } points[RATE_SECONDS + 1];
+    unsigned count, next;
+};
+void rate_add(struct rate *rate, se_mono_us at_us, uint64_t units, uint64_t bytes);
+/* Per second over the window; 0 while there is less than a second of it. */
+void rate_read(const struct rate *rate, double *ret_units, double *ret_bytes);
+
+/* A stream as others see it. */
+struct stream_seen {
+    bool exists;
+    enum source_state state;
+    se_wall_ms since_ms, last_frame_ms; /* 0: none yet */
+    enum codec codec;
+    unsigned width, height;
+    double fps, bitrate_bps;
+    uint64_t packets_lost, reconnects;
+    char last_error[160];
+    char audio[48]; /* "AAC", or why there is none; "" : not known */
+};
+
+struct stream {
+    struct camera *camera;
+    enum stream_role role;
+    char *url, *username, *password; /* url NULL: the camera has none */
+    enum stream_transport transport;
+    struct hub *hub;      /* written under the table's mutex, see ingest.c */
+    _Atomic bool watched; /* set by any thread */
+    bool changed;         /* the source must be started anew */
+    struct se_timer linger;
+    struct source *source;
+    const struct source_ops *ops;
+    struct source_stats counted; /* what metrics have of this source */
+    struct source_stats before;  /* totals of the sources before this one */
+    enum source_state state;
+    bool counted_state;
+    se_wall_ms since_ms;
+    se_mono_us last_frame_us;
+    char reason[160], audio_note[48];
+    struct video_params video;
+    struct audio_params audio;
+    struct rate rate;
+    struct stream_seen seen; /* under camera->mutex */
+};
+
+struct camera {
+    _Atomic unsigned refs;
+    const struct camera_host *host;
+    struct se_loop *loop;
+    unsigned loop_number;
+    struct camera *next, **link; /* of its loop's list; loop's */
+    char id[SE_ID_LEN];
+    char *department_id;
+    bool enabled, ended;
+    enum record_mode record;
+    struct recorder *recorder;
+    struct stream streams[STREAM_ROLES];
+    enum source_state told; /* the last state that on_state was told */
+    bool told_any;
+    pthread_mutex_t mutex;
+};
+
+int camera_new(const struct camera_host *host, const char *id, struct se_loop *loop,
+               struct camera **ret_camera);
+struct camera *camera_ref(struct camera *camera);
+void camera_unref(struct camera **camera);
+
+/* On the loop. Takes a spec over, touching only what differs. hub_lock guards the hub pointers. */
+int camera_apply(struct camera *camera, const struct camera_spec *spec, pthread_mutex_t *hub_lock);
+/* On the loop. Ends sources, recorder and hubs. */
+void camera_end(struct camera *camera, pthread_mutex_t *hub_lock);
+/* On the loop, once a second. */
+void camera_tick(struct camera *camera);
+/* Any thread. The contract's status object. -ENOMEM. */
+int camera_status(struct camera *camera, json_t **ret_status);
+
+/* stream.c, for camera.c: on the loop. */
+void stream_start(struct stream *stream);
+void stream_stop(struct stream *stream, enum source_state state);
+void stream_publish(struct stream *stream);
+void stream_tick(struct stream *stream);
+/* camera.c, for stream.c: main changed state, or a stream has news for the recorder. */
+void camera_stream_state(struct camera *camera, struct stream *stream);
+
+/* metrics.c */
+enum {
+    METRIC_STATE,
+    METRIC_BYTES = SOURCE_DISABLED + 1,
+    METRIC_UNITS,
+    METRIC_LOST,
+    METRIC_DAMAGED,
+    METRIC_TOO_BIG,
+    METRIC_GARBAGE,
+    METRIC_RECONNECTS,
+    METRIC_AUDIO_UNITS,
+    METRIC_COUNT
+};
+extern struct se_metric ingest_metrics[METRIC_COUNT];
+void ingest_metrics_register(void);
+
+#endif

@@ -1,0 +1,149 @@
+/* The native RTSP client, for the files it is made of. One object pulls one stream; all of it runs on its
+ * loop.
+ *
+ *   client.c          life, states, back-off
+ *   client_connect.c  name, address, connection
+ *   client_session.c  requests and answers, from OPTIONS to keep-alive
+ *   client_media.c    bytes into messages and packets, packets into access units
+ */
+#ifndef INGEST_RTSP_CLIENT_H
+#define INGEST_RTSP_CLIENT_H
+
+#include <netinet/in.h>
+
+#include "address_rules.h"
+#include "depay.h"
+#include "interleaved.h"
+#include "rtsp_auth.h"
+#include "rtsp_url.h"
+#include "source.h"
+
+#define CLIENT_ADDRESSES_MAX 4
+#define CLIENT_SCRATCH       (256u * 1024)
+#define CLIENT_TRACKS        2
+
+enum client_phase {
+    PHASE_WAIT, /* for the next try */
+    PHASE_RESOLVE,
+    PHASE_CONNECT,
+    PHASE_OPTIONS,
+    PHASE_DESCRIBE,
+    PHASE_SETUP,
+    PHASE_PLAY,
+    PHASE_PLAYING,
+};
+
+/* Why a try or a session ended; decides when the next one begins. */
+enum client_failure {
+    FAILURE_UNREACHABLE, /* no address, no connection */
+    FAILURE_SILENT,      /* a connection, but no answer */
+    FAILURE_ANSWER,      /* an answer that is no use */
+    FAILURE_REFUSED,     /* the password */
+    FAILURE_LOST,        /* it played, and ended */
+    FAILURE_FINAL,       /* nothing will change by trying again */
+};
+
+struct client_track {
+    enum sdp_kind kind;
+    uint8_t payload_type;
+    bool set_up;
+    unsigned channel_rtp, channel_rtcp;
+    char *url; /* for SETUP */
+    struct rtp_receiver receiver;
+};
+
+struct resolve; /* a name being looked up on the pool */
+
+struct rtsp_client {
+    struct source source; /* first */
+    struct se_loop *loop;
+    struct se_pool *pool;
+    struct source_sink sink;
+    struct source_stats stats;
+    struct {
+        int64_t connect_us, answer_us, stall_us, retry_min_us, retry_max_us, unreachable_max_us,
+            auth_retry_us, keepalive_us;
+    } wait;
+    struct address_rules rules;
+    struct rtsp_url url; /* as configured */
+    char *username, *password;
+    unsigned auth_tries;
+
+    enum source_state state;
+    enum client_phase phase;
+    unsigned failures, refusals; /* in a row */
+    bool was_live;
+    se_mono_us try_began_us, live_since_us, last_media_us;
+    struct se_timer deadline; /* of the phase; in PHASE_WAIT the next try */
+    struct se_timer tick;     /* while playing */
+
+    /* connection */
+    struct rtsp_url at; /* after redirects; host "" : the configured one */
+    unsigned redirects;
+    struct resolve *resolve;
+    struct sockaddr_storage addresses[CLIENT_ADDRESSES_MAX];
+    unsigned address_count, address_next;
+    struct se_watch watch;
+    unsigned connection; /* number of the open one: bytes of the one before are not its */
+    struct se_str out;   /* not sent yet */
+    uint8_t *rest;       /* bytes of a message or frame that is not whole yet */
+    size_t rest_size, rest_cap;
+
+    /* session */
+    unsigned cseq;
+    struct rtsp_auth auth;
+    bool auth_fresh;      /* the request in flight answers a challenge to itself */
+    unsigned auth_rounds; /* challenges answered for the request in flight */
+    char *aggregate, *session;
+    unsigned session_timeout_s;
+    bool has_get_parameter, keepalive_flip, without_range;
+    se_mono_us keepalive_due_us, report_due_us, probe_us;
+    bool probe_answered;
+    unsigned setup_at; /* track that is being set up */
+
+    /* media */
+    struct interleaved channels;
+    struct client_track tracks[CLIENT_TRACKS];
+    unsigned track_count;
+    uint32_t own_ssrc;
+    bool lost_sync;
+    size_t garbage_run;
+    uint64_t lost_before; /* packets lost in earlier sessions */
+    struct video_depay video;
+    struct aac_depay audio;
+    bool video_ready, audio_ready;
+};
+
+/* client.c */
+const struct rtsp_url *client_url(const struct rtsp_client *client);
+void client_set_state(struct rtsp_client *client, enum source_state state, const char *reason);
+/* Ends the try or session with words for a person, and sets when the next begins. */
+void client_fail(struct rtsp_client *client, enum client_failure failure, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void client_deadline(struct rtsp_client *client, int64_t delay_us);
+uint64_t client_random(void);
+
+/* client_connect.c */
+void client_connect(struct rtsp_client *client);
+void client_resolve_cancel(struct rtsp_client *client);
+void client_disconnect(struct rtsp_client *client);
+
+/* client_session.c */
+void client_session_begin(struct rtsp_client *client);
+void client_answer(struct rtsp_client *client, const struct rtsp_message *message);
+void client_keepalive(struct rtsp_client *client);
+void client_teardown(struct rtsp_client *client);
+void client_session_fini(struct rtsp_client *client);
+void client_write(struct rtsp_client *client, const void *data, size_t size);
+void client_write_more(struct rtsp_client *client);
+/* No answer came in time. */
+void client_session_late(struct rtsp_client *client);
+
+/* client_media.c */
+void client_read(struct rtsp_client *client);
+/* Takes up what a description offers; fails the client when there is no video to have. */
+bool client_media_describe(struct rtsp_client *client, const struct sdp *sdp, const char *base);
+void client_media_play(struct rtsp_client *client); /* PLAY was answered */
+void client_media_fini(struct rtsp_client *client, bool for_good);
+
+#endif

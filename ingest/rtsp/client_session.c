@@ -1,0 +1,402 @@
+/* Requests and answers of one session: OPTIONS, DESCRIBE, SETUP for each track, PLAY, then keep-alive. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "client.h"
+
+#define REDIRECTS_MAX   3
+#define AUTH_ROUNDS_MAX 4
+#define OUT_MAX         (64 * 1024)
+
+/* --- writing --------------------------------------------------------------- */
+
+void client_write_more(struct rtsp_client *client)
+{
+    struct se_str *out = &client->out;
+    ssize_t n = out->len ? send(client->watch.fd, out->data, out->len, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        client_fail(client, client->phase == PHASE_PLAYING ? FAILURE_LOST : FAILURE_UNREACHABLE,
+                    "the connection to the camera broke: %s", strerrordesc_np(errno));
+        return;
+    }
+    if (n > 0) {
+        memmove(out->data, out->data + n, out->len - (size_t)n);
+        out->len -= (size_t)n;
+    }
+    (void)se_watch_set(&client->watch, out->len ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+void client_write(struct rtsp_client *client, const void *data, size_t size)
+{
+    if (client->watch.fd < 0)
+        return;
+    bool waiting = client->out.len > 0;
+    if (client->out.len + size > OUT_MAX) {
+        client_fail(client, FAILURE_LOST, "the camera does not read what is sent to it");
+        return;
+    }
+    se_str_add(&client->out, data, size);
+    if (!waiting)
+        client_write_more(client);
+}
+
+static void request(struct rtsp_client *client, const char *method, const char *url, const char *headers)
+{
+    struct se_str text = {0};
+    se_str_printf(&text, "%s %s RTSP/1.0\r\nCSeq: %u\r\nUser-Agent: sharpeyes\r\n", method, url,
+                  ++client->cseq);
+    if (client->session)
+        se_str_printf(&text, "Session: %s\r\n", client->session);
+    if (client->username) {
+        char cnonce[17];
+        uint64_t value = client_random();
+        se_hex_encode(&value, sizeof(value), cnonce);
+        rtsp_auth_header(&client->auth, method, url, client->username,
+                         client->password ? client->password : "", cnonce, &text);
+    }
+    se_str_printf(&text, "%s\r\n", headers);
+    if (!text.oom)
+        client_write(client, text.data, text.len);
+    if (text.data)
+        explicit_bzero(text.data, text.len);
+    se_str_fini(&text);
+}
+
+/* The request that the phase stands for. */
+static void send_phase(struct rtsp_client *client)
+{
+    const struct rtsp_url *url = client_url(client);
+    switch (client->phase) {
+    case PHASE_OPTIONS:
+        request(client, "OPTIONS", url->request, "");
+        break;
+    case PHASE_DESCRIBE:
+        request(client, "DESCRIBE", url->request, "Accept: application/sdp\r\n");
+        break;
+    case PHASE_SETUP: {
+        const struct client_track *track = &client->tracks[client->setup_at];
+        char transport[96];
+        snprintf(transport, sizeof(transport), "Transport: RTP/AVP/TCP;unicast;interleaved=%u-%u\r\n",
+                 track->channel_rtp, track->channel_rtcp);
+        request(client, "SETUP", track->url, transport);
+        break;
+    }
+    case PHASE_PLAY:
+        request(client, "PLAY", client->aggregate, client->without_range ? "" : "Range: npt=0.000-\r\n");
+        break;
+    default:
+        break;
+    }
+}
+
+static void enter(struct rtsp_client *client, enum client_phase phase)
+{
+    client->phase = phase;
+    client->auth_fresh = false;
+    client->auth_rounds = 0;
+    client_deadline(client, client->wait.answer_us);
+    send_phase(client);
+}
+
+void client_session_begin(struct rtsp_client *client)
+{
+    client->cseq = 0;
+    client->session_timeout_s = 60;
+    client->has_get_parameter = client->without_range = client->keepalive_flip = false;
+    enter(client, PHASE_OPTIONS);
+    /* One that accepts and never answers is given up after the same time, connecting included. */
+    int64_t left = client->try_began_us + client->wait.answer_us - se_loop_now_us(client->loop);
+    if (client->phase == PHASE_OPTIONS)
+        client_deadline(client, left > SE_US_PER_S ? left : SE_US_PER_S);
+}
+
+void client_session_late(struct rtsp_client *client)
+{
+    static const char *const names[] = {[PHASE_OPTIONS] = "OPTIONS",
+                                        [PHASE_DESCRIBE] = "DESCRIBE",
+                                        [PHASE_SETUP] = "SETUP",
+                                        [PHASE_PLAY] = "PLAY"};
+    client_fail(client, FAILURE_SILENT, "the camera accepts the connection but does not answer %s",
+                client->phase < PHASE_PLAYING && names[client->phase] ? names[client->phase] : "");
+}
+
+void client_session_fini(struct rtsp_client *client)
+{
+    rtsp_auth_fini(&client->auth);
+    free(client->aggregate);
+    free(client->session);
+    client->aggregate = client->session = NULL;
+}
+
+void client_teardown(struct rtsp_client *client)
+{
+    if (!client->session || client->watch.fd < 0 || client->out.len)
+        return;
+    struct se_str text = {0};
+    const char *url = client->aggregate ? client->aggregate : client_url(client)->request;
+    se_str_printf(&text, "TEARDOWN %s RTSP/1.0\r\nCSeq: %u\r\nSession: %s\r\n", url, ++client->cseq,
+                  client->session);
+    if (client->username && client->auth.scheme != AUTH_NONE) {
+        uint64_t value = client_random();
+        char cnonce[17];
+        se_hex_encode(&value, sizeof(value), cnonce);
+        rtsp_auth_header(&client->auth, "TEARDOWN", url, client->username,
+                         client->password ? client->password : "", cnonce, &text);
+    }
+    se_str_puts(&text, "\r\n");
+    if (!text.oom) /* as far as it goes: nobody waits for the answer */
+        (void)!send(client->watch.fd, text.data, text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    se_str_fini(&text);
+    shutdown(client->watch.fd, SHUT_WR);
+}
+
+/* --- answers --------------------------------------------------------------- */
+
+static void challenged(struct rtsp_client *client, const struct rtsp_message *message)
+{
+    if (!client->username) {
+        client_fail(client, FAILURE_ANSWER, "the camera asks for a user name and password, and none is set");
+        return;
+    }
+    int r = rtsp_auth_challenge(&client->auth, message);
+    if (r < 0) {
+        client_fail(client, FAILURE_ANSWER, "the camera asks for a way of signing in that is not supported");
+        return;
+    }
+    bool elsewhere = client->at.request && strcasecmp(client->at.host, client->url.host) != 0;
+    if (client->auth.scheme == AUTH_BASIC && elsewhere) {
+        client_fail(client, FAILURE_ANSWER,
+                    "the camera redirects to %s, which asks for the password in the clear", client->at.host);
+        return;
+    }
+    if ((client->auth_fresh && !client->auth.stale) || ++client->auth_rounds > AUTH_ROUNDS_MAX) {
+        client_fail(client, FAILURE_REFUSED, "the camera refused the user name or password");
+        return;
+    }
+    client->auth_fresh = true;
+    send_phase(client);
+}
+
+static void redirected(struct rtsp_client *client, const struct rtsp_message *message)
+{
+    struct text location = rtsp_header(message, "Location");
+    if (++client->redirects > REDIRECTS_MAX) {
+        client_fail(client, FAILURE_ANSWER, "the camera redirects in a circle");
+        return;
+    }
+    se_free_ char *copy = strndup(location.n ? location.p : "", location.n);
+    struct rtsp_url url;
+    struct se_err err;
+    if (!copy || rtsp_url_parse(copy, &url, &err) < 0) {
+        client_fail(client, FAILURE_ANSWER, "the camera redirects to a place that is no rtsp:// URL");
+        return;
+    }
+    se_timer_cancel(&client->deadline);
+    client_disconnect(client);
+    client_session_fini(client);
+    rtsp_url_fini(&client->at);
+    client->at = url;
+    client->phase = PHASE_WAIT;
+    client->try_began_us = se_loop_now_us(client->loop);
+    client_connect(client);
+}
+
+static void described(struct rtsp_client *client, const struct rtsp_message *message)
+{
+    struct sdp sdp;
+    if (sdp_parse(message->body.p, message->body.n, &sdp) < 0) {
+        client_fail(client, FAILURE_ANSWER, "the camera's description of the stream cannot be read");
+        return;
+    }
+    /* RFC 2326 C.1.1 */
+    struct text base = rtsp_header(message, "Content-Base");
+    if (!text_begins(base, "rtsp://"))
+        base = rtsp_header(message, "Content-Location");
+    const char *own = client_url(client)->request;
+    if (!text_begins(base, "rtsp://") || !text_printable(base, false) || base.n > RTSP_URL_MAX)
+        base = (struct text){own, strlen(own)};
+    se_free_ char *base_url = strndup(base.p, base.n);
+    free(client->aggregate);
+    client->aggregate = rtsp_url_join(base, sdp.control);
+    if (!base_url || !client->aggregate) {
+        client_fail(client, FAILURE_ANSWER, "the camera's description of the stream holds a broken URL");
+        return;
+    }
+    if (!client_media_describe(client, &sdp, base_url))
+        return;
+    client->setup_at = 0;
+    enter(client, PHASE_SETUP);
+}
+
+/* Channels as the server chose them, unless another track has them. */
+static bool take_channels(struct rtsp_client *client, struct client_track *track, struct text transport)
+{
+    unsigned rtp = track->channel_rtp, rtcp = track->channel_rtcp;
+    if (transport.n && !rtsp_transport_parse(transport, &rtp, &rtcp))
+        return false;
+    if (rtp > 255 || rtcp > 255 || rtp == rtcp || client->channels.channels[rtp].kind != CHANNEL_NONE ||
+        client->channels.channels[rtcp].kind != CHANNEL_NONE)
+        return false;
+    track->channel_rtp = rtp;
+    track->channel_rtcp = rtcp;
+    uint8_t index = (uint8_t)(track - client->tracks);
+    client->channels.channels[rtp].kind = CHANNEL_RTP;
+    client->channels.channels[rtp].payload_type = track->payload_type;
+    client->channels.channels[rtp].track = index;
+    client->channels.channels[rtcp].kind = CHANNEL_RTCP;
+    client->channels.channels[rtcp].track = index;
+    return true;
+}
+
+static void next_setup(struct rtsp_client *client)
+{
+    if (++client->setup_at < client->track_count)
+        enter(client, PHASE_SETUP);
+    else
+        enter(client, PHASE_PLAY);
+}
+
+static void set_up(struct rtsp_client *client, const struct rtsp_message *message)
+{
+    struct client_track *track = &client->tracks[client->setup_at];
+    struct text id;
+    unsigned timeout_s;
+    if (rtsp_session_parse(rtsp_header(message, "Session"), &id, &timeout_s) && !client->session) {
+        client->session = strndup(id.p, id.n);
+        client->session_timeout_s = timeout_s;
+    }
+    track->set_up = take_channels(client, track, rtsp_header(message, "Transport"));
+    if (!track->set_up && track->kind == SDP_VIDEO) {
+        client_fail(client, FAILURE_ANSWER, "the camera does not send RTP over the RTSP connection (TCP)");
+        return;
+    }
+    next_setup(client);
+}
+
+static int64_t keepalive_every(const struct rtsp_client *client)
+{
+    if (client->wait.keepalive_us)
+        return client->wait.keepalive_us;
+    return (int64_t)client->session_timeout_s * SE_US_PER_S / (client->has_get_parameter ? 3 : 2);
+}
+
+static void playing(struct rtsp_client *client)
+{
+    client->keepalive_due_us = se_loop_now_us(client->loop) + keepalive_every(client);
+    client->refusals = 0;
+    client->phase = PHASE_PLAYING;
+    se_timer_cancel(&client->deadline);
+    client_media_play(client);
+}
+
+static void refused(struct rtsp_client *client, const struct rtsp_message *message)
+{
+    unsigned status = message->status;
+    if (client->phase == PHASE_OPTIONS) { /* some do not know it, or want to be asked for a session first */
+        enter(client, PHASE_DESCRIBE);
+        return;
+    }
+    if (client->phase == PHASE_SETUP && client->tracks[client->setup_at].kind != SDP_VIDEO) {
+        next_setup(client);
+        return;
+    }
+    if (client->phase == PHASE_PLAY && status == 457 && !client->without_range) {
+        client->without_range = true;
+        enter(client, PHASE_PLAY);
+        return;
+    }
+    if (status == 404)
+        client_fail(client, FAILURE_ANSWER, "the camera knows no such stream (404): check the URL's path");
+    else if (status == 403)
+        client_fail(client, FAILURE_ANSWER, "the camera forbids this stream (403)");
+    else if (status == 453 || status == 503)
+        client_fail(client, FAILURE_ANSWER, "the camera has no room for another viewer (%u)", status);
+    else if (status == 461)
+        client_fail(client, FAILURE_ANSWER, "the camera does not send RTP over the RTSP connection (461)");
+    else
+        client_fail(client, FAILURE_ANSWER, "the camera answered with error %u", status);
+}
+
+static void succeeded(struct rtsp_client *client, const struct rtsp_message *message)
+{
+    switch (client->phase) {
+    case PHASE_OPTIONS:
+        client->has_get_parameter = rtsp_public_has(rtsp_header(message, "Public"), "GET_PARAMETER");
+        enter(client, PHASE_DESCRIBE);
+        break;
+    case PHASE_DESCRIBE:
+        described(client, message);
+        break;
+    case PHASE_SETUP:
+        set_up(client, message);
+        break;
+    case PHASE_PLAY:
+        playing(client);
+        break;
+    default:
+        break;
+    }
+}
+
+/* While playing, answers are to keep-alives. */
+static void kept_alive(struct rtsp_client *client, const struct rtsp_message *message)
+{
+    client->probe_answered = true;
+    if (message->status == 454) {
+        client_fail(client, FAILURE_LOST, "the camera ended the session");
+    } else if (message->status == 401) {
+        if (client->username && rtsp_auth_challenge(&client->auth, message) == 0 && !client->auth_fresh) {
+            client->auth_fresh = true; /* once for each keep-alive */
+            client_keepalive(client);
+        }
+    } else {
+        client->auth_fresh = false;
+        if (message->status >= 400 && client->keepalive_flip)
+            client->has_get_parameter = false;
+    }
+}
+
+/* Cameras ask, too. */
+static void serve(struct rtsp_client *client, const struct rtsp_message *message)
+{
+    bool known = text_is(message->method, "OPTIONS") || text_is(message->method, "GET_PARAMETER") ||
+                 text_is(message->method, "SET_PARAMETER");
+    int64_t cseq = text_number(rtsp_header(message, "CSeq"), UINT32_MAX);
+    char answer[96];
+    int n = snprintf(answer, sizeof(answer), "RTSP/1.0 %s\r\nCSeq: %lld\r\n\r\n",
+                     known ? "200 OK" : "501 Not Implemented", (long long)(cseq < 0 ? 0 : cseq));
+    client_write(client, answer, (size_t)n);
+}
+
+void client_answer(struct rtsp_client *client, const struct rtsp_message *message)
+{
+    if (message->request) {
+        serve(client, message);
+        return;
+    }
+    int64_t cseq = text_number(rtsp_header(message, "CSeq"), UINT32_MAX);
+    if (message->status < 200 || (cseq >= 0 && cseq < client->cseq))
+        return; /* provisional, or to a request that nobody waits for any more */
+    if (client->phase == PHASE_PLAYING)
+        kept_alive(client, message);
+    else if (client->phase < PHASE_OPTIONS)
+        return;
+    else if (message->status == 401)
+        challenged(client, message);
+    else if (message->status >= 300 && message->status < 400)
+        redirected(client, message);
+    else if (message->status >= 400)
+        refused(client, message);
+    else
+        succeeded(client, message);
+}
+
+/* GET_PARAMETER and OPTIONS take turns where the camera announced the first: there are cameras to which only
+ * one of them counts, and some of these announce both. */
+void client_keepalive(struct rtsp_client *client)
+{
+    client->keepalive_due_us = se_loop_now_us(client->loop) + keepalive_every(client);
+    client->keepalive_flip = client->has_get_parameter && !client->keepalive_flip;
+    request(client, client->keepalive_flip ? "GET_PARAMETER" : "OPTIONS", client->aggregate, "");
+}
