@@ -11,6 +11,8 @@ extern const struct http_route_table routes_cameras;
 extern const struct http_route_table routes_audit;
 extern const struct http_route_table routes_system;
 extern const struct http_route_table routes_bus;
+extern const struct http_route_table routes_live;
+extern const struct http_route_table routes_media;
 
 extern const struct http_route_table *const routes_all[];
 extern const size_t routes_all_count;

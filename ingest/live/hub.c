@@ -144,9 +144,13 @@ static void wake(struct hub *hub)
 
 void hub_set_state(struct hub *hub, enum source_state state, const char *reason)
 {
-    if (state != SOURCE_LIVE && state != SOURCE_STALLED)
-        hub->wait_keyframe = true; /* what comes after may not follow from what came before */
+    /* What comes after an outage does not follow from what came before, and old pictures are not live. */
+    bool broken = state != SOURCE_LIVE && state != SOURCE_STALLED;
+    if (broken)
+        hub->wait_keyframe = true;
     pthread_mutex_lock(&hub->lock);
+    while (broken && hub->first < hub->next)
+        evict(hub);
     struct hub_state *s = &hub->state;
     if (s->state != state)
         s->since_ms = se_wall_now_ms();
@@ -328,6 +332,15 @@ void hub_read(struct hub *hub, struct hub_cursor *cursor, struct hub_item *ret_i
     cursor->next++;
 out:
     pthread_mutex_unlock(&hub->lock);
+}
+
+bool hub_news(struct hub *hub, const struct hub_cursor *cursor, uint32_t version)
+{
+    pthread_mutex_lock(&hub->lock);
+    bool behind = cursor->next < hub->first ? hub->newest_key != 0 : cursor->next < hub->next;
+    bool news = behind || hub->state.version != version;
+    pthread_mutex_unlock(&hub->lock);
+    return news;
 }
 
 void hub_state(struct hub *hub, struct hub_state *ret_state)

@@ -80,6 +80,8 @@ struct hub_item {
 };
 /* What comes next at the cursor, which moves on. HUB_NOTHING: caught up. Never blocks. Any thread. */
 void hub_read(struct hub *hub, struct hub_cursor *cursor, struct hub_item *ret_item);
+/* Would hub_read() give something, or is its state another than this version? Any thread. */
+bool hub_news(struct hub *hub, const struct hub_cursor *cursor, uint32_t version);
 /* State in words, since when, and the MIME type ("video/mp4; codecs=\"avc1.64001f\""; "" while unknown). Any thread. */
 struct hub_state {
     enum source_state state;
