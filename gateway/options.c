@@ -246,6 +246,10 @@ static char *file_reader(char *out, int size, void *stream)
         file_fail(state, -EINVAL, "is longer than 198 bytes");
         return NULL;
     }
+    if (*text == '[' && !memchr(text, ']', len)) {
+        file_fail(state, -EINVAL, "opens a [section] without closing it");
+        return NULL;
+    }
     memcpy(out, text, len);
     out[len] = '\n';
     out[len + 1] = '\0';

@@ -22,6 +22,7 @@ struct store_tx {
     sqlite3 *db;
     struct conn_statement statements[CONN_STATEMENTS];
     uint64_t turn;
+    bool disk_failed; /* a statement met a full, broken or read-only disk since this was cleared */
 };
 
 /* Opens PATH for the writer (creating it, mode 0600) or for reading. The words in err say what to do. */

@@ -133,6 +133,8 @@ static int open_statement(struct store_tx *tx, const char *sql, const struct sql
 static int step_failed(struct store_tx *tx, int code, const char *sql)
 {
     int r = conn_errno(tx->db, code);
+    if (r == -EIO || r == -EROFS)
+        tx->disk_failed = true;
     if (r != -EEXIST && r != -ENOLINK && r != -EBUSY)
         se_error("store", "a statement failed reason=\"%s\" code=%d sql=\"%.120s\"", sqlite3_errmsg(tx->db),
                  sqlite3_extended_errcode(tx->db), sql);

@@ -92,7 +92,7 @@ static void set_healthy(struct store *store, bool healthy, int why)
         se_info("store", "the database takes writes again path=\"%s\"", store->path);
     else
         se_error("store", "the database does not take writes path=\"%s\" reason=\"%s\" detail=\"%s\"",
-                 store->path, strerror(-why), sqlite3_errmsg(store->writer.db));
+                 store->path, strerror(why < 0 ? -why : why), sqlite3_errmsg(store->writer.db));
 }
 
 static void undo(struct store *store)
@@ -149,6 +149,7 @@ static void group_failed(struct store *store, struct job *jobs, const struct job
  * through and returns the first it did not reach, for a group of its own. */
 static struct job *run_group(struct store *store, struct job *jobs)
 {
+    store->writer.disk_failed = false;
     int r = conn_run(&store->writer, "BEGIN IMMEDIATE");
     for (struct job *job = jobs; r == 0 && job; job = job->next) {
         if (!run_job(store, job)) {
@@ -163,7 +164,7 @@ static struct job *run_group(struct store *store, struct job *jobs)
         return NULL;
     }
     se_metric_add(&metrics[M_COMMITS], 1);
-    set_healthy(store, true, 0);
+    set_healthy(store, !store->writer.disk_failed, -EIO);
     return NULL;
 }
 
