@@ -15,9 +15,15 @@
 #define PASSWORD_LEN 16
 
 static const char *const names[SEED_COUNT] = {
-    [SEED_DIVISION] = "divisions", [SEED_DEPARTMENT] = "departments", [SEED_DICTIONARY] = "dictionaries",
-    [SEED_TAG] = "tags",           [SEED_KIND] = "case_kinds",        [SEED_GRID] = "grids",
-    [SEED_RULE] = "rules",         [SEED_USER] = "users",             [SEED_CAMERA] = "cameras",
+    [SEED_DIVISION] = "divisions",
+    [SEED_DEPARTMENT] = "departments",
+    [SEED_DICTIONARY] = "dictionaries",
+    [SEED_TAG] = "tags",
+    [SEED_KIND] = "case_kinds",
+    [SEED_GRID] = "grids",
+    [SEED_RULE] = "rules",
+    [SEED_USER] = "users",
+    [SEED_CAMERA] = "cameras",
 };
 
 static int find_new_users(struct store_tx *tx, void *ctx)
@@ -62,9 +68,9 @@ static int write_rows(struct store_tx *tx, void *ctx)
         enum store_put put = STORE_UNCHANGED;
         int rc = seed_put(seed, tx, row, &put, &fault);
         if (rc) {
-            const char *words = fault.err.text[0]   ? fault.err.text
-                                : rc == -ENOLINK ? "is refused by the store: a value is out of its bounds"
-                                                 : strerror(-rc);
+            const char *words = fault.err.text[0] ? fault.err.text
+                                : rc == -ENOLINK  ? "is refused by the store: a value is out of its bounds"
+                                                  : strerror(-rc);
             seed_fail(seed, row->file, rc, "%s%s%s", fault.err.text[0] ? "" : row->prefix,
                       fault.err.text[0] || !row->prefix[0] ? "" : " ", words);
             fault_fini(&fault);
@@ -105,15 +111,15 @@ static json_t *make_report(struct seed *seed)
     json_t *report = json_object(), *new_users = json_array();
     for (int what = 0; what < SEED_COUNT; what++)
         se_json_put(report, names[what],
-                    json_pack("{s:I,s:I,s:I}", "added", (json_int_t)seed->counts[what][STORE_ADDED], "changed",
-                              (json_int_t)seed->counts[what][STORE_CHANGED], "unchanged",
+                    json_pack("{s:I,s:I,s:I}", "added", (json_int_t)seed->counts[what][STORE_ADDED],
+                              "changed", (json_int_t)seed->counts[what][STORE_CHANGED], "unchanged",
                               (json_int_t)seed->counts[what][STORE_UNCHANGED]));
     for (size_t i = 0; i < seed->count; i++) {
         const struct seed_row *row = &seed->rows[i];
         if (row->what == SEED_USER && row->added)
-            json_array_append_new(new_users, json_pack("{s:s,s:s}", "username",
-                                                       se_json_str(row->row, "username", ""), "password",
-                                                       row->password));
+            json_array_append_new(new_users,
+                                  json_pack("{s:s,s:s}", "username", se_json_str(row->row, "username", ""),
+                                            "password", row->password));
     }
     se_json_put(report, "new_users", new_users);
     return report;

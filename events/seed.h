@@ -22,13 +22,13 @@ enum seed_what {
 /* One checked row and where it stands. */
 struct seed_row {
     enum seed_what what;
-    json_t *row;       /* owned */
-    char file[128];    /* "divisions.csv:12", "rules.json" */
-    char prefix[32];   /* JSON path of the row in its file, or "" */
+    json_t *row;     /* owned */
+    char file[128];  /* "divisions.csv:12", "rules.json" */
+    char prefix[32]; /* JSON path of the row in its file, or "" */
     /* made before the transaction, as they are slow or secret */
     char *password_hash;
     char password[33];
-    bool added;        /* a user that is new */
+    bool added;                /* a user that is new */
     char camera_id[SE_ID_LEN]; /* of a camera that is new or changed */
 };
 

@@ -50,7 +50,8 @@ static int read_file(struct seed *seed, const char *name, char **ret_data, size_
     struct stat st;
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0)
-        return path && errno == ENOENT ? -ENOENT : seed_fail(seed, name, -EIO, "cannot be opened: %s", strerror(errno));
+        return path && errno == ENOENT ? -ENOENT
+                                       : seed_fail(seed, name, -EIO, "cannot be opened: %s", strerror(errno));
     char *data = NULL;
     int rc = fstat(fd, &st) ? -errno : 0;
     if (!rc && (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX))
@@ -105,7 +106,7 @@ static int add_row(struct seed *seed, enum seed_what what, json_t *json, const c
 static json_t *fill_text(struct seed *seed, const char *file, const char *text)
 {
     struct se_str out = {0};
-    for (const char *mark; (mark = strstr(text, "{{")); ) {
+    for (const char *mark; (mark = strstr(text, "{{"));) {
         const char *end = strstr(mark, "}}");
         char name[65];
         size_t len = end ? (size_t)(end - mark - 2) : sizeof name;
@@ -256,7 +257,8 @@ static int read_list(struct seed *seed, enum seed_what what, const char *name)
     bool geojson = what == SEED_GRID;
     const json_t *rows = geojson ? json_object_get(list, "features") : list;
     if (!json_is_array(rows))
-        return seed_fail(seed, name, -EINVAL, geojson ? "must be a GeoJSON FeatureCollection" : "must be an array");
+        return seed_fail(seed, name, -EINVAL,
+                         geojson ? "must be a GeoJSON FeatureCollection" : "must be an array");
     for (size_t n = 0; !rc && n < json_array_size(rows); n++) {
         char prefix[32];
         snprintf(prefix, sizeof prefix, geojson ? "features/%zu" : "%zu", n);
@@ -275,7 +277,8 @@ static int read_dictionary(struct seed *seed, enum seed_what what, const char *n
     const json_t *classes = json_object_get(file, "classes"), *tags = json_object_get(file, "tags");
     json_t *head = json_object_get(file, "dictionary");
     if (!json_is_object(head) || !json_is_object(classes) || !json_is_array(tags))
-        return seed_fail(seed, name, -EINVAL, "must be {\"dictionary\": {…}, \"classes\": {…}, \"tags\": […]}");
+        return seed_fail(seed, name, -EINVAL,
+                         "must be {\"dictionary\": {…}, \"classes\": {…}, \"tags\": […]}");
     rc = add_row(seed, SEED_DICTIONARY, head, name, "dictionary");
     for (size_t n = 0; !rc && n < json_array_size(tags); n++) {
         json_t *tag = json_array_get(tags, n);
@@ -348,7 +351,8 @@ static int read_variables(struct seed *seed)
         const char *set = seed->deps->sets[i], *equals = strchr(set, '=');
         se_free_ char *name = equals ? strndup(set, (size_t)(equals - set)) : NULL;
         if (!name || !json_object_get(seed->variables, name))
-            return seed_fail(seed, "seed.json", -EINVAL, "has no variable for --set %.100s", name ? name : set);
+            return seed_fail(seed, "seed.json", -EINVAL, "has no variable for --set %.100s",
+                             name ? name : set);
         if (se_json_put(seed->variables, name, json_string(equals + 1)))
             return seed_fail(seed, "seed.json", -EINVAL, "the value of %s is not UTF-8", name);
     }
@@ -362,10 +366,14 @@ int seed_read(struct seed *seed)
         enum seed_what what;
         int (*read)(struct seed *seed, enum seed_what what, const char *name);
     } files[] = {
-        {"divisions.csv", SEED_DIVISION, read_csv},     {"villages.csv", SEED_DIVISION, read_csv},
-        {"departments.json", SEED_DEPARTMENT, read_list}, {"dictionaries", SEED_TAG, read_dictionaries},
-        {"kinds", SEED_KIND, read_kinds},               {"grids.geojson", SEED_GRID, read_list},
-        {"rules.json", SEED_RULE, read_list},           {"users.json", SEED_USER, read_list},
+        {"divisions.csv", SEED_DIVISION, read_csv},
+        {"villages.csv", SEED_DIVISION, read_csv},
+        {"departments.json", SEED_DEPARTMENT, read_list},
+        {"dictionaries", SEED_TAG, read_dictionaries},
+        {"kinds", SEED_KIND, read_kinds},
+        {"grids.geojson", SEED_GRID, read_list},
+        {"rules.json", SEED_RULE, read_list},
+        {"users.json", SEED_USER, read_list},
         {"cameras.json", SEED_CAMERA, read_list},
     };
     struct stat st;

@@ -57,8 +57,9 @@ static void check_stream(const char *prefix, const json_t *stream, struct fault 
 
 static void check_camera(const char *prefix, const json_t *row, struct fault *fault)
 {
-    static const char *const known[] = {"code",    "name",   "department", "grid", "location",
-                                        "enabled", "record", "retention_days", "streams", "scene", NULL};
+    static const char *const known[] = {"code",     "name",    "department", "grid",
+                                        "location", "enabled", "record",     "retention_days",
+                                        "streams",  "scene",   NULL};
     static const char *const modes[] = {"continuous", "on_demand", "off"};
     const char *code = NULL, *text = NULL, *record = se_json_str(row, "record", "continuous");
     const json_t *streams = json_object_get(row, "streams");
@@ -80,7 +81,7 @@ static void check_camera(const char *prefix, const json_t *row, struct fault *fa
     if (!json_array_size(streams) || json_array_size(streams) > CAMERA_STREAMS_MAX)
         check_fault(fault, prefix, "streams", "must be an array of one or two streams");
     for (size_t n = 0; n < json_array_size(streams); n++) {
-        char path[64];
+        char path[80];
         snprintf(path, sizeof path, "%.40s/streams/%zu", prefix, n);
         check_stream(path, json_array_get(streams, n), fault);
     }
@@ -180,13 +181,14 @@ static int put_user(struct store_tx *tx, struct seed_row *row, enum store_put *r
         return -EAGAIN; /* somebody removed the user since we looked */
     char id[SE_ID_LEN];
     se_id_new(id);
-    rc = store_user_insert(tx, &(struct user_row){.id = id,
-                                                  .username = username,
-                                                  .display_name = se_json_str(row->row, "display_name", username),
-                                                  .password_hash = row->password_hash,
-                                                  .department_id = se_json_str(department, "id", NULL),
-                                                  .enabled = true,
-                                                  .roles = json_object_get(row->row, "roles")});
+    rc = store_user_insert(tx,
+                           &(struct user_row){.id = id,
+                                              .username = username,
+                                              .display_name = se_json_str(row->row, "display_name", username),
+                                              .password_hash = row->password_hash,
+                                              .department_id = se_json_str(department, "id", NULL),
+                                              .enabled = true,
+                                              .roles = json_object_get(row->row, "roles")});
     if (rc == -ENOLINK) {
         check_fault(fault, row->prefix, "roles", "names a role that is not there");
         return check_result(fault);
@@ -250,8 +252,8 @@ static int see_camera(const struct camera_row *row, void *ctx)
     return 0;
 }
 
-static int write_camera(struct seed *seed, struct store_tx *tx, struct camera_row *wanted, const char *stored_id,
-                        const json_t *streams, enum store_put *ret_put)
+static int write_camera(struct seed *seed, struct store_tx *tx, struct camera_row *wanted,
+                        const char *stored_id, const json_t *streams, enum store_put *ret_put)
 {
     struct camera_seen seen = {.seed = seed, .wanted = wanted, .streams = streams};
     int rc = stored_id ? store_camera_each(tx, stored_id, see_camera, &seen) : 0;

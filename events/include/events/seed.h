@@ -18,7 +18,8 @@ struct seed_deps {
     /* "name=value": what stands for {{name}} in the files, over seed.json's own "variables". */
     const char *const *sets;
     unsigned set_count;
-    /* After the commit, for each camera that is new or changed: has it pulled. NULL: cameras are only stored. */
+    /* After the commit, for each camera that is new or changed: has it pulled. NULL: cameras are only stored.
+     */
     void (*camera_changed)(const char *camera_id, void *ctx);
     void *ctx;
 };
@@ -26,7 +27,8 @@ struct seed_deps {
 /* Reads and checks every file below dir, then writes them all in one transaction: all or nothing.
  * -EINVAL: err->text begins with the file and the line or JSON path that is wrong; -ENOENT no such directory.
  * report: {"divisions":{"added":1,"changed":0,"unchanged":95}, …, "users":[{username,password}] for those
- * that are new — shown this once, and appended to DATA_DIR/demo-users (0600)}. Pool threads only: hashing is slow. */
+ * that are new — shown this once, and appended to DATA_DIR/demo-users (0600)}. Pool threads only: hashing is
+ * slow. */
 int seed_load(const char *dir, const struct seed_deps *deps, json_t **ret_report, struct se_err *err);
 
 #endif
