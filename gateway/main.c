@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
+#include "cameras.h"
 #include "cli.h"
 #include "commands.h"
 #include "control.h"
@@ -51,6 +53,65 @@ static void stop_bus(struct house *house)
     house->bus = NULL;
 }
 
+static void publish_state(const char *camera_id, const char *department_id, const json_t *status, void *ctx)
+{
+    struct house *house = ctx;
+    json_t *data = json_deep_copy(status); /* ingest's own goes on changing */
+    if (data && se_json_put_str(data, "id", camera_id) == 0)
+        bus_publish(house->bus, "camera.state", access_permission_name(ACCESS_CAMERA_READ), department_id,
+                    data);
+    else
+        json_decref(data);
+}
+
+static int start_ingest(struct house *house, struct se_err *err)
+{
+    const struct ingest_deps deps = {
+        .options = house->options, .store = house->store, .on_state = publish_state, .ctx = house};
+    return ingest_new(&deps, &house->ingest, err);
+}
+
+static void stop_ingest(struct house *house)
+{
+    ingest_free(house->ingest);
+    house->ingest = NULL;
+}
+
+static int start_events(struct house *house, struct se_err *err)
+{
+    const struct events_deps deps = {.options = house->options,
+                                     .store = house->store,
+                                     .bus = house->bus,
+                                     .access = house->access,
+                                     .ingest = house->ingest};
+    return events_new(&deps, &house->events, err);
+}
+
+static void stop_events(struct house *house)
+{
+    events_free(house->events);
+    house->events = NULL;
+}
+
+static int start_api(struct house *house, struct se_err *err)
+{
+    const struct api_deps deps = {.options = house->options,
+                                  .store = house->store,
+                                  .access = house->access,
+                                  .bus = house->bus,
+                                  .ingest = house->ingest,
+                                  .events = house->events};
+    return api_new(&deps, &house->api, err);
+}
+
+static void stop_api(struct house *house)
+{
+    if (house->api)
+        api_stop(house->api);
+    api_free(house->api);
+    house->api = NULL;
+}
+
 static int start_control(struct house *house, struct se_err *err)
 {
     return control_new(house, &house->control, err);
@@ -74,6 +135,10 @@ static const struct step {
     {"store", house_open_store, house_close_store},
     {"access", house_open_access, house_close_access},
     {"bus", start_bus, stop_bus},
+    {"ingest", start_ingest, stop_ingest},
+    {"events", start_events, stop_events},
+    {"cameras", house_load_cameras, NULL},
+    {"api", start_api, stop_api},
     {"control", start_control, stop_control},
 };
 

@@ -1,0 +1,97 @@
+#include "cameras.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "gateway/store_cameras.h"
+
+static enum record_mode parse_mode(const char *name)
+{
+    if (strcmp(name, "on_demand") == 0)
+        return RECORD_ON_DEMAND;
+    return strcmp(name, "off") == 0 ? RECORD_OFF : RECORD_CONTINUOUS;
+}
+
+static enum stream_transport parse_transport(const char *name)
+{
+    if (strcmp(name, "tcp") == 0)
+        return TRANSPORT_TCP;
+    return strcmp(name, "udp") == 0 ? TRANSPORT_UDP : TRANSPORT_AUTO;
+}
+
+struct loading {
+    struct house *house;
+    unsigned set, refused;
+};
+
+static void forget(char *password)
+{
+    if (password)
+        sodium_memzero(password, strlen(password));
+    free(password);
+}
+
+static int set_camera(struct loading *loading, const struct camera_row *row,
+                      char *const passwords[STREAM_ROLES], struct se_err *err)
+{
+    struct camera_spec spec = {
+        .id = row->id,
+        .code = row->code,
+        .name = row->name,
+        .department_id = row->department_id,
+        .enabled = row->enabled,
+        .record = parse_mode(row->record_mode),
+    };
+    for (unsigned i = 0; i < row->stream_count; i++) {
+        const struct camera_stream_row *stream = &row->streams[i];
+        enum stream_role role = strcmp(stream->role, "sub") == 0 ? STREAM_SUB : STREAM_MAIN;
+        spec.streams[role] = (struct camera_stream_spec){stream->url, stream->username, passwords[i],
+                                                         parse_transport(stream->transport)};
+    }
+    return ingest_camera_set(loading->house->ingest, &spec, err);
+}
+
+static int visit_camera(const struct camera_row *row, void *ctx)
+{
+    struct loading *loading = ctx;
+    char *passwords[CAMERA_STREAMS_MAX] = {NULL};
+    struct se_err err = {0};
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < row->stream_count; i++) {
+        if (!row->streams[i].password_sealed)
+            continue;
+        r = access_unseal(loading->house->access, row->streams[i].password_sealed, &passwords[i]);
+        if (r < 0)
+            se_fail(&err, r, "its password does not open: was secret.key replaced? Set the password again");
+    }
+    if (r == 0)
+        r = set_camera(loading, row, passwords, &err);
+    for (unsigned i = 0; i < CAMERA_STREAMS_MAX; i++)
+        forget(passwords[i]);
+    if (r == 0)
+        loading->set++;
+    else
+        loading->refused++;
+    if (r < 0)
+        se_error("main", "a camera was left out camera=%s reason=\"%s\"", row->id,
+                 err.text[0] ? err.text : strerror(-r));
+    return 0;
+}
+
+static int load_all(struct store_tx *tx, void *ctx)
+{
+    return store_camera_each(tx, NULL, visit_camera, ctx);
+}
+
+int house_load_cameras(struct house *house, struct se_err *err)
+{
+    struct loading loading = {.house = house};
+    int r = store_read(house->store, load_all, &loading);
+    if (r < 0)
+        return se_fail(err, r, "the cameras cannot be read from the store: %s", strerror(-r));
+    se_info("main", "cameras loaded cameras=%u refused=%u", loading.set, loading.refused);
+    return 0;
+}
