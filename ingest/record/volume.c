@@ -256,17 +256,18 @@ static void job_drop(struct job *job)
 static int submit(struct job *job, bool always)
 {
     struct volume *volume = job->segment->volume;
+    const size_t cost = job->cost; /* once queued, the job is the writer's */
     pthread_mutex_lock(&volume->lock);
-    bool full = !always && volume->queued_bytes + job->cost > volume->volumes->queue_max;
+    bool full = !always && volume->queued_bytes + cost > volume->volumes->queue_max;
     if (!full) {
-        volume->queued_bytes += job->cost;
+        volume->queued_bytes += cost;
         *volume->tail = job;
         volume->tail = &job->next;
         pthread_cond_signal(&volume->wake);
     }
     pthread_mutex_unlock(&volume->lock);
     if (!full) {
-        se_metric_add(&volume_metrics[VOLUME_M_QUEUED], (int64_t)job->cost);
+        se_metric_add(&volume_metrics[VOLUME_M_QUEUED], (int64_t)cost);
         return 0;
     }
     se_metric_add(&volume_metrics[VOLUME_M_FULL], 1);
