@@ -1,0 +1,125 @@
+// A camera that is not ours: Debian's gst-rtsp-server. What it sends must become live bytes that ffprobe
+// decodes, a picture, and a segment that plays as it lies.
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+
+import { Gateway, program, until } from './lib/gateway.mjs';
+
+const run = promisify(execFile);
+
+/** Starts a gst-camera; {url, stop()}. */
+async function gstCamera(codec) {
+  const child = spawn(join(dirname(program()), 'gst-camera'), [codec], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = new Promise((done) => child.once('exit', done));
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => (out += text));
+  await until(() => out.includes('\n'), 10_000, `gst-camera ${codec} listens`);
+  return {
+    url: out.trim(),
+    async stop() {
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+/** Streams of a file as ffprobe sees them, every frame decoded. */
+async function probe(file) {
+  const { stdout } = await run('ffprobe', [
+    '-v', 'error', '-count_frames', '-of', 'json', '-show_entries', 'stream=codec_name,width,height,nb_read_frames', file,
+  ]);
+  return JSON.parse(stdout).streams;
+}
+
+function filesBelow(dir) {
+  return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(dir, entry.name);
+    return entry.isDirectory() ? filesBelow(path) : [path];
+  });
+}
+
+async function liveBytes(gateway, id, seconds) {
+  const chunks = [];
+  const answer = await gateway.fetch(`/live/${id}/main.mp4`, { signal: AbortSignal.timeout(seconds * 1000) });
+  assert.equal(answer.status, 200);
+  try {
+    for await (const chunk of answer.body) chunks.push(chunk);
+  } catch (error) {
+    assert.equal(error.name, 'TimeoutError');
+  }
+  return Buffer.concat(chunks);
+}
+
+let gateway;
+const cameras = {};
+
+before(async () => {
+  gateway = await Gateway.start();
+  for (const codec of ['h264', 'h265']) cameras[codec] = await gstCamera(codec);
+});
+
+after(async () => {
+  for (const camera of Object.values(cameras)) await camera.stop();
+  await gateway?.stop();
+});
+
+for (const [codec, name] of [['h264', 'h264'], ['h265', 'hevc']]) {
+  test(`gst-rtsp-server in ${codec}: live, picture, segment`, { timeout: 60_000 }, async () => {
+    const departments = await gateway.get('/api/v1/departments');
+    const created = await gateway.post('/api/v1/cameras', {
+      code: `gst-${codec}`,
+      name: `外来摄像机 ${codec}`,
+      department_id: departments.json.items[0].id,
+      streams: [{ role: 'main', url: cameras[codec].url, transport: 'tcp' }],
+    });
+    assert.equal(created.status, 201, created.text);
+    const { id } = created.json;
+    const status = await until(
+      async () => {
+        const { json } = await gateway.get(`/api/v1/cameras/${id}/status`);
+        return json.state === 'live' && json.streams[0].width === 320 && json;
+      },
+      15_000,
+      'the camera is live and its size known',
+    );
+    assert.equal(status.streams[0].height, 240);
+
+    const bytes = await liveBytes(gateway, id, 3);
+    const file = join(gateway.dir, `live-${codec}.mp4`);
+    writeFileSync(file, bytes);
+    const [stream] = await probe(file);
+    assert.equal(stream.codec_name, name);
+    assert.ok(Number(stream.nb_read_frames) >= 20, `frames decoded of 3 s at 15 fps: ${stream.nb_read_frames}`);
+
+    const picture = await gateway.fetch(`/api/v1/cameras/${id}/snapshot.jpg`);
+    assert.equal(picture.status, 200);
+    assert.equal(picture.headers.get('content-type'), 'image/jpeg');
+    const jpeg = join(gateway.dir, `picture-${codec}.jpg`);
+    writeFileSync(jpeg, Buffer.from(await picture.arrayBuffer()));
+    assert.equal((await probe(jpeg))[0].width, 320);
+
+    const recorded = filesBelow(join(gateway.dir, 'recordings', id)).filter((path) => path.endsWith('.mp4'));
+    assert.equal(recorded.length, 1);
+    assert.ok(statSync(recorded[0]).size > 0);
+    const [segment] = await probe(recorded[0]);
+    assert.equal(segment.codec_name, name);
+    assert.ok(Number(segment.nb_read_frames) >= 15, `frames in the segment: ${segment.nb_read_frames}`);
+  });
+}
+
+test('a foreign camera that goes away is offline, and live again once it is back', { timeout: 60_000 }, async () => {
+  const camera = (await gateway.get('/api/v1/cameras/gst-h264')).json;
+  await cameras.h264.stop();
+  const state = async () => (await gateway.get(`/api/v1/cameras/${camera.id}/status`)).json.state;
+  await until(async () => ['offline', 'connecting'].includes(await state()), 15_000, 'not live any more');
+  cameras.h264 = await gstCamera('h264');
+  const changed = await gateway.patch(`/api/v1/cameras/${camera.id}`, {
+    streams: [{ role: 'main', url: cameras.h264.url, transport: 'tcp' }],
+  });
+  assert.equal(changed.status, 200, changed.text);
+  await until(async () => (await state()) === 'live', 15_000, 'live again at its new address');
+});
