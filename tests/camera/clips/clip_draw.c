@@ -1,6 +1,7 @@
 /* clip-draw: draws the places and encodes them, each once, several at a time. */
 #include <errno.h>
 #include <getopt.h>
+#include <libavutil/log.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -480,6 +481,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
+    av_log_set_level(AV_LOG_ERROR); /* encoders like to talk */
     r = frame ? draw_one(frame, out, &err) : draw_set(out, set, at_once > 16 ? 16 : (unsigned)at_once, &err);
     if (r < 0)
         fprintf(stderr, "clip-draw: %s\n", err.text[0] ? err.text : strerror(-r));

@@ -3,14 +3,16 @@
 #include <math.h>
 #include <stdlib.h>
 
-static void shadow(const struct canvas *c, double x, double y, double width, double length, double heading)
+static void shadow(const struct canvas *c, double x, double y, double z, double width, double length,
+                   double heading)
 {
     double h = heading * M_PI / 180, ux = sin(h), uy = cos(h);
     struct point p[4];
 
     for (int i = 0; i < 4; i++) {
         double along = (i == 1 || i == 2 ? 0.54 : -0.54) * length, aside = (i >= 2 ? 0.56 : -0.5) * width;
-        p[i] = (struct point){x + ux * along + uy * aside + 0.35, y + uy * along - ux * aside + 0.1, 0.01};
+        p[i] =
+            (struct point){x + ux * along + uy * aside + 0.35, y + uy * along - ux * aside + 0.1, z + 0.01};
     }
     polygon(c, 0x10161c, 0.34, p, 4);
 }
@@ -53,12 +55,20 @@ static void small_box(const struct canvas *c, const struct actor *a, double ahea
     draw_box(c, &b);
 }
 
+static bool end_seen(const struct canvas *c, const struct actor *a, double ahead)
+{
+    double h = a->heading * M_PI / 180, ux = sin(h), uy = cos(h);
+    double x = a->x + ux * ahead, y = a->y + uy * ahead;
+
+    return ((c->view.x - x) * ux + (c->view.y - y) * uy) * ahead > 0;
+}
+
 static void draw_vehicle(const struct canvas *c, const struct actor *a)
 {
     const struct body *b = &bodies[a->prop];
     struct box lower, cabin, roof;
 
-    shadow(c, a->x, a->y, b->width, b->length, a->heading);
+    shadow(c, a->x, a->y, a->z, b->width, b->length, a->heading);
     for (int i = 0; i < 4; i++)
         small_box(c, a, (i < 2 ? 0.31 : -0.31) * b->length, (i % 2 ? 0.47 : -0.47) * b->width, 0.2, 0.66, 0,
                   0.66, 0x1b1d20);
@@ -81,10 +91,11 @@ static void draw_vehicle(const struct canvas *c, const struct actor *a)
     draw_box(c, &cabin);
     roof = part(a, b->cabin_at, b->width * 0.86, b->cabin_length * 0.8, b->roof - 0.07, b->roof, a->fill);
     draw_box(c, &roof);
-    for (int i = -1; i <= 1; i += 2) {
-        small_box(c, a, b->length * 0.495, i * b->width * 0.36, 0.32, 0.1, 0.58, 0.78, 0xfff4cf);
-        small_box(c, a, -b->length * 0.495, i * b->width * 0.36, 0.3, 0.1, 0.62, 0.8, 0xc43a32);
-    }
+    for (int end = -1; end <= 1; end += 2) /* only those of the end that is seen: they lie within the body */
+        if (end_seen(c, a, end * b->length / 2))
+            for (int i = -1; i <= 1; i += 2)
+                small_box(c, a, end * b->length * 0.495, i * b->width * 0.36, 0.32, 0.1, 0.6, 0.8,
+                          end > 0 ? 0xfff4cf : 0xc43a32);
 }
 
 /* A peg with a ball on it. */
@@ -118,7 +129,7 @@ static void draw_bike(const struct canvas *c, const struct actor *a)
 {
     struct actor rider = *a;
 
-    shadow(c, a->x, a->y, 0.5, 1.8, a->heading);
+    shadow(c, a->x, a->y, a->z, 0.5, 1.8, a->heading);
     small_box(c, a, 0, 0, 0.24, 1.7, 0.1, 0.75, a->fill);
     small_box(c, a, 0.6, 0, 0.5, 0.12, 0.75, 1.05, 0x30353b);
     rider.z += 0.35;
@@ -188,7 +199,7 @@ static void draw_stall(const struct canvas *c, const struct actor *a)
 {
     static const colour goods[] = {0xd9583b, 0xe8a33d, 0x6ba144, 0xc7b24a, 0xa8443f};
 
-    shadow(c, a->x, a->y, 2.6, 1.7, a->heading);
+    shadow(c, a->x, a->y, a->z, 2.6, 1.7, a->heading);
     small_box(c, a, 0, 0, 2.4, 1.3, 0.1, 0.85, 0x8d7453);
     for (int i = 0; i < 5; i++)
         small_box(c, a, 0, -0.95 + i * 0.48, 0.4, 1.0, 0.85, 1.02, goods[(i + (int)a->size) % 5]);
@@ -249,7 +260,7 @@ static void draw_actor(const struct canvas *c, const struct actor *a)
         draw_heap(c, a);
         break;
     case PROP_BIN:
-        shadow(c, a->x, a->y, 0.9, 0.9, a->heading);
+        shadow(c, a->x, a->y, a->z, 0.9, 0.9, a->heading);
         small_box(c, a, 0, 0, 0.9, 0.8, 0.1, 1.05, a->fill);
         small_box(c, a, 0, 0, 0.98, 0.88, 1.05, 1.15, shade(a->fill, 0.7));
         break;
@@ -266,7 +277,7 @@ static void draw_actor(const struct canvas *c, const struct actor *a)
         small_box(c, a, 1.2, 0, 0.1, 0.1, 0, 0.55, 0x6b747b);
         break;
     case PROP_BOX:
-        shadow(c, a->x, a->y, a->width, a->length, a->heading);
+        shadow(c, a->x, a->y, a->z, a->width, a->length, a->heading);
         small_box(c, a, 0, 0, a->width, a->length, 0, a->size, a->fill);
         break;
     }
@@ -319,8 +330,8 @@ void draw_smoke(const struct canvas *c, colour fill, double strength, double x, 
         double age = fmod(t / 6 + i / 14.0, 1); /* each puff lives 6 s */
         double wobble = sin(i * 2.4 + age * 5) * 0.5;
 
-        draw_puff(c, mix(fill, 0xffffff, age * 0.3), strength * 0.5 * (1 - age) * (age < 0.1 ? age * 10 : 1),
-                  x + drift * age * age * 6 + wobble * (0.4 + age), y, 0.3 + age * 9, 0.7 + age * 3.2);
+        draw_puff(c, mix(fill, 0xffffff, age * 0.3), strength * 0.72 * (1 - age) * (age < 0.1 ? age * 10 : 1),
+                  x + drift * age * age * 6 + wobble * (0.4 + age), y, 0.3 + age * 10, 0.9 + age * 4);
     }
 }
 

@@ -42,7 +42,7 @@ static void crossroads_background(const struct canvas *c)
     draw_haze(c, 0xdfe8ee, 0.55);
     for (unsigned i = 0; i < 5; i++)
         draw_house(c, &houses[i], (unsigned)(houses[i].height / 3.2), true);
-    wall_sign(c, "咸宁茶行", 0xffffff, 0xa8342c, -33, 33.9, 3.4, 11, 1.8);
+    wall_sign(c, "咸宁茶行", 0xffffff, 0xa8342c, -24.5, 33.9, 3.4, 10, 1.8);
     wall_sign(c, "便民超市", 0xffffff, 0x2f6d3f, 13, 38.9, 3.4, 11, 1.8);
 }
 
@@ -230,7 +230,8 @@ static void bridge_animate(const struct canvas *c, double t)
     unsigned n = 0;
     bool spilled = t > 18 && t < 48;
 
-    draw_ripples(c, 0xd6e8ee, -60, 25, 60, 150, -9, t);
+    draw_ripples(c, 0xd6e8ee, -75, 25, -21, 140, -9, t);
+    draw_ripples(c, 0xd6e8ee, 21, 25, 75, 140, -9, t + 7);
     for (unsigned i = 0; i < 5; i++) {
         double y = sweep(t, 15, i / 5.0, -30, 185);
         /* cars in the blocked lane go round what lies there */
@@ -279,7 +280,7 @@ static void station_background(const struct canvas *c)
                    &(struct box){-62 + i * 25, 40, 0, 22, 14, 12 + 4.0 * (i * 7 % 4), 0,
                                  (colour[]){0xbfae93, 0xa7b0b3, 0xc7a288}[i % 3]},
                    4, true);
-    wall_sign(c, "客运中心", 0xffffff, 0x255a94, -5, 32.9, 3.3, 10, 1.8);
+    wall_sign(c, "客运中心", 0xffffff, 0x255a94, 3, 32.9, 3.3, 10, 1.8);
     for (int i = -1; i <= 1; i += 2) { /* two shelters */
         for (int j = 0; j < 4; j++)
             draw_box(c, &(struct box){i * 12 - 5 + j * 3.3, 13, 0, 0.14, 0.14, 2.7, 0, 0x66727b});
@@ -313,12 +314,14 @@ static void station_animate(const struct canvas *c, double t)
         .prop = PROP_BUS, .x = -95 + in2 * 84 + out2 * 100, .y = 8, .heading = 90, .fill = 0x2f6fae};
     for (unsigned i = 0; i < 7; i++) {
         double boards = ramp(t, 9 + i, 12 + i);
+
+        if (boards >= 1 && t < 52) /* gone with the bus */
+            continue;
         a[n++] = (struct actor){.prop = PROP_PERSON,
                                 .x = -15.5 + i * 1.3,
                                 .y = 12.2 - boards * 1.4,
                                 .fill = (colour[]){0x3f5f8a, 0xa8443a, 0x4f7d4a, 0xd0a23c}[i % 4],
-                                .phase = boards > 0 && boards < 1 ? t : 0,
-                                .size = boards >= 1 && t < 52 ? 0.001 : 1};
+                                .phase = boards > 0 && boards < 1 ? t : 0};
     }
     if (t > 10 && t < 52) /* a private car in the bus bay */
         a[n++] = (struct actor){.prop = PROP_CAR,
@@ -344,7 +347,7 @@ const struct scene scenes_traffic[] = {
     {"cam05",
      "校门口道路",
      "School gate road",
-     {-1, -19, 9, 15, 2, 800},
+     {-1, -15, 8.5, 12.5, 2, 760},
      school_background,
      school_animate,
      {{12, 44, "illegal_parking", "minor", "校门口车辆违规停放，占用通道", {0.62, 0.42, 0.34, 0.14}}}},
@@ -358,7 +361,7 @@ const struct scene scenes_traffic[] = {
     {"cam09",
      "公交站",
      "Bus station",
-     {-4, -21, 8.5, 13, 4, 830},
+     {-3, -19, 9.5, 13, 2, 760},
      station_background,
      station_animate,
      {{14, 48, "bus_bay_blocked", "minor", "社会车辆占用公交停靠区", {0.60, 0.42, 0.18, 0.14}}}},
