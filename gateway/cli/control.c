@@ -248,7 +248,7 @@ static int connect_to(const char *data_dir, int *ret_fd, struct se_err *err)
 int control_ask(const char *data_dir, const char *act, const json_t *request, json_t **ret_result,
                 struct se_err *err)
 {
-    int fd;
+    int fd = -1;
     int r = connect_to(data_dir, &fd, err);
     if (r < 0)
         return r;
