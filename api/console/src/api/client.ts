@@ -1,3 +1,4 @@
+import { locale } from '../i18n';
 import { Problem } from './problem';
 import type {
   Camera,
@@ -38,7 +39,8 @@ export function withQuery(path: string, query: Query = {}): string {
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init });
+    const headers = { 'Accept-Language': locale.value, ...(init.headers as Record<string, string> | undefined) };
+    response = await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init, headers });
   } catch (cause) {
     if (init.signal?.aborted) throw cause;
     throw new Problem(0, {});

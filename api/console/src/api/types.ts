@@ -62,19 +62,22 @@ export interface Signal {
 export type LoopStage = 'collect' | 'assess' | 'assign' | 'handle' | 'close' | 'evaluate';
 export type Light = 'green' | 'yellow' | 'red';
 
+/** What a case kind says of one of its fields; min and max bound a number's value or a text's bytes. */
 export interface CaseField {
-  name: string;
-  label?: string;
-  type?: string;
-  options?: (string | { value: string; label: string })[];
+  type: 'integer' | 'text';
+  label: string;
+  min?: number;
+  max?: number;
 }
 
 export interface CaseAction {
   name: string;
   label: string;
   to: string;
-  required_fields: (string | CaseField)[];
+  required_fields: string[];
   needs_assignee: boolean;
+  takes_assignee?: boolean;
+  fields?: Record<string, CaseField>;
 }
 
 export interface Case {
@@ -118,7 +121,8 @@ export interface TransitionRequest {
 /** Evidence of an incident: pictures and clips, by where they can be had. */
 export interface Evidence {
   id: string;
-  kind: string;
+  kind: 'snapshot' | 'image' | 'recording';
+  state?: 'pending' | 'ready' | 'failed';
   camera_id: string | null;
   from?: string | null;
   to?: string | null;
@@ -130,10 +134,10 @@ export interface Tag {
   code: string;
   name: string;
   name_en?: string | null;
-  parent?: string | null;
-  parent_code?: string | null;
+  /** The dictionary's class it belongs to. */
+  class?: string | null;
+  class_name?: string | null;
   colour?: string | null;
-  color?: string | null;
   severity?: Severity | null;
 }
 

@@ -1,25 +1,23 @@
 import { computed } from 'vue';
+import type { Tag } from '../api/types';
 import { tags } from '../county/county';
 import { nameOf } from '../i18n';
-import type { Tag } from '../api/types';
 
-const parentOf = (tag: Tag): string | null => tag.parent ?? tag.parent_code ?? null;
-
-/** The dictionary for a picker: sub-classes under their class, or flat where it has none. */
+/** The dictionary for a picker: tags under their class, or flat where there is but one. */
 export const tagOptions = computed(() => {
-  const all = [...tags.value.values()];
-  const children = new Map<string, Tag[]>();
-  for (const tag of all) {
-    const parent = parentOf(tag);
-    if (parent !== null && tags.value.has(parent)) children.set(parent, [...(children.get(parent) ?? []), tag]);
+  const classes = new Map<string, { label: string; tags: Tag[] }>();
+  for (const tag of tags.value.values()) {
+    const key = tag.class ?? '';
+    const here = classes.get(key);
+    if (here === undefined) classes.set(key, { label: tag.class_name ?? key, tags: [tag] });
+    else here.tags.push(tag);
   }
   const option = (tag: Tag) => ({ label: nameOf(tag), value: tag.code });
-  return all
-    .filter((tag) => !tags.value.has(parentOf(tag) ?? ''))
-    .map((tag) => {
-      const below = children.get(tag.code);
-      return below === undefined
-        ? option(tag)
-        : { type: 'group' as const, key: tag.code, label: nameOf(tag), children: below.map(option) };
-    });
+  if (classes.size <= 1) return [...tags.value.values()].map(option);
+  return [...classes].map(([key, { label, tags: below }]) => ({
+    type: 'group' as const,
+    key,
+    label,
+    children: below.map(option),
+  }));
 });

@@ -13,7 +13,9 @@ export interface MapEvents {
 }
 
 /** From this zoom on, every grid's name fits. */
-const LABELS_ZOOM = 13;
+const LABELS_ZOOM = 14;
+/** Letters from here on (CJK) are as wide as they are high. */
+const WIDE_FROM = 0x2e7f;
 /** So many incidents pulse; the queue has them all. */
 const PULSES_MAX = 60;
 
@@ -171,17 +173,25 @@ export class CountyMap {
     this.fitted = this.grids.size > 0;
   }
 
-  /** Names as far as they fit: all when near, else only those whose grid is wide enough on the screen. */
+  /** Names as far as they fit: none over another, none wider than its grid is while the county is far. */
   private showLabels(): void {
     const near = this.map.getZoom() >= LABELS_ZOOM;
+    const taken: L.Bounds[] = [];
     this.labels.addTo(this.map);
     for (const { shape, label, name } of this.grids.values()) {
       const bounds = shape.getBounds();
-      const width =
-        this.map.latLngToLayerPoint(bounds.getNorthEast()).x - this.map.latLngToLayerPoint(bounds.getSouthWest()).x;
-      const wanted = [...name].reduce((sum, letter) => sum + (letter.charCodeAt(0) > 0x2e7f ? 11 : 6.5), 0);
-      if (near ? width > wanted * 0.6 : width > wanted + 6) label.addTo(this.labels);
-      else this.labels.removeLayer(label);
+      const room = L.bounds([
+        this.map.latLngToLayerPoint(bounds.getNorthEast()),
+        this.map.latLngToLayerPoint(bounds.getSouthWest()),
+      ]);
+      const width = [...name].reduce((sum, letter) => sum + (letter.charCodeAt(0) > WIDE_FROM ? 11 : 6.2), 4);
+      const middle = room.getCenter();
+      const place = L.bounds(middle.subtract([width / 2, 7]), middle.add([width / 2, 7]));
+      const fits = near || (room.getSize().x > width * 0.9 && room.getSize().y > 14);
+      if (fits && !taken.some((other) => other.intersects(place))) {
+        taken.push(place);
+        label.addTo(this.labels);
+      } else this.labels.removeLayer(label);
     }
   }
 }

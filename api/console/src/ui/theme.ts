@@ -31,5 +31,14 @@ export const theme: GlobalThemeOverrides = {
     textColor3: '#6d7f90',
     placeholderColor: '#5d6e7e',
   },
-  Button: { textColorPrimary: '#06121c', textColorHoverPrimary: '#06121c', textColorPressedPrimary: '#06121c', textColorFocusPrimary: '#06121c', textColorDisabledPrimary: '#06121c', fontWeight: '500' },
+  Input: { border: '1px solid #263340', borderHover: '1px solid #3d5163', color: '#0a1016', colorFocus: '#0c141c' },
+  InternalSelection: { border: '1px solid #263340', borderHover: '1px solid #3d5163' },
+  Button: {
+    textColorPrimary: '#06121c',
+    textColorHoverPrimary: '#06121c',
+    textColorPressedPrimary: '#06121c',
+    textColorFocusPrimary: '#06121c',
+    textColorDisabledPrimary: '#06121c',
+    fontWeight: '500',
+  },
 };
