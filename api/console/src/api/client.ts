@@ -6,6 +6,7 @@ import type {
   Department,
   Evidence,
   GridCollection,
+  GridFeature,
   Division,
   Incident,
   Page,
@@ -81,6 +82,18 @@ async function getAll<T>(path: string, query: Query = {}): Promise<T[]> {
   return items;
 }
 
+async function getGrids(): Promise<GridFeature[]> {
+  const features: GridFeature[] = [];
+  let cursor: string | null = null;
+  for (let page = 0; page < PAGES_MAX; page++) {
+    const answer: GridCollection = await getJson<GridCollection>('/api/v1/grids', { limit: 1000, cursor });
+    features.push(...answer.features);
+    cursor = answer.next_cursor ?? null;
+    if (cursor === null) break;
+  }
+  return features;
+}
+
 export const api = {
   signIn: (username: string, password: string) =>
     sendJson<SessionAnswer>('POST', '/api/v1/sessions', { username, password }, { 'X-Sharpeyes-Cookie': '1' }),
@@ -90,7 +103,7 @@ export const api = {
   cameras: () => getAll<Camera>('/api/v1/cameras'),
 
   divisions: () => getAll<Division>('/api/v1/divisions'),
-  grids: () => getJson<GridCollection>('/api/v1/grids', { limit: 1000 }),
+  grids: getGrids,
   departments: () => getAll<Department>('/api/v1/departments'),
   tags: () => getAll<Tag>('/api/v1/tags'),
   users: () => getAll<User>('/api/v1/users'),

@@ -48,7 +48,8 @@ export interface Incident {
   count: number;
   case_id: string | null;
   message?: string | null;
-  updated_at?: string;
+  /** What an unknown type called itself; the tag is then `other`. */
+  tag_text?: string | null;
 }
 
 export interface Signal {
@@ -93,10 +94,12 @@ export interface Case {
   department_id: string | null;
   assignee: string | null;
   due_at: string | null;
+  yellow_at?: string | null;
   light: Light;
   actions: CaseAction[];
-  opened_at?: string;
-  created_at?: string;
+  kind_label?: string;
+  stage_label?: string;
+  supervised?: boolean;
 }
 
 export interface Transition {
@@ -194,4 +197,5 @@ export interface GridFeature {
 export interface GridCollection {
   type: 'FeatureCollection';
   features: GridFeature[];
+  next_cursor?: string | null;
 }

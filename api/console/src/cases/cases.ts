@@ -3,7 +3,8 @@
 import { computed, reactive, ref } from 'vue';
 import { api } from '../api/client';
 import { Problem } from '../api/problem';
-import type { Case, Transition } from '../api/types';
+import type { Case, Light, Transition } from '../api/types';
+import { now } from '../ui/now';
 
 export const cases = reactive(new Map<string, Case>());
 export const casesLoaded = ref(false);
@@ -13,13 +14,21 @@ export const transitions = reactive(new Map<string, Transition[]>());
 
 const KEPT_MAX = 500;
 const lightRank = { red: 0, yellow: 1, green: 2 } as const;
+
+/** The light now: it changes with the clock, and nobody sends an event for that. */
+export function lightOf(one: Case): Light {
+  if (one.status !== 'open' || one.due_at === null) return one.light;
+  if (now.value >= Date.parse(one.due_at)) return 'red';
+  if (one.yellow_at && now.value >= Date.parse(one.yellow_at)) return 'yellow';
+  return one.light;
+}
 const dueOf = (one: Case): number => (one.due_at === null ? Infinity : Date.parse(one.due_at));
 
 /** The most pressing first. */
 export const openCases = computed(() =>
   [...cases.values()]
     .filter((one) => one.status !== 'closed')
-    .sort((a, b) => lightRank[a.light] - lightRank[b.light] || dueOf(a) - dueOf(b) || b.number.localeCompare(a.number)),
+    .sort((a, b) => lightRank[lightOf(a)] - lightRank[lightOf(b)] || dueOf(a) - dueOf(b) || b.number.localeCompare(a.number)),
 );
 export const closedCases = computed(() =>
   [...cases.values()].filter((one) => one.status === 'closed').sort((a, b) => b.number.localeCompare(a.number)),
@@ -37,14 +46,18 @@ export async function loadCases(): Promise<void> {
   }
 }
 
+/** A case as the gateway gave it to us. */
 export function takeCase(one: Case): void {
-  // An event's case may come without what this user may do with it; the panel asks again when it shows it.
-  const here = cases.get(one.id);
-  cases.set(one.id, { ...here, ...one });
+  cases.set(one.id, one);
   if (cases.size > KEPT_MAX) {
     const oldest = closedCases.value.at(-1);
     if (oldest !== undefined) cases.delete(oldest.id);
   }
+}
+
+/** A case as an event has it: what may be done with it depends on who asks, so that isn't known. */
+export function takeCaseEvent(one: Case): void {
+  takeCase({ ...one, actions: cases.get(one.id)?.actions ?? [] });
 }
 
 /** The case as the gateway has it now, with its transitions. Null: it is gone. */

@@ -2,7 +2,7 @@
 
 import { computed, reactive, ref, shallowRef } from 'vue';
 import { api } from '../api/client';
-import type { Camera, CameraStatus, Department, Division, GridFeature, Tag, User } from '../api/types';
+import type { Camera, CameraStatus, Department, Division, GridFeature, Incident, Tag, User } from '../api/types';
 import { nameOf } from '../i18n';
 
 export const cameras = reactive(new Map<string, Camera>());
@@ -29,8 +29,8 @@ export async function loadCameras(): Promise<void> {
 }
 
 async function loadGrids(): Promise<void> {
-  const collection = await api.grids();
-  grids.value = new Map(collection.features.map((grid) => [gridId(grid), grid]));
+  const features = await api.grids();
+  grids.value = new Map(features.map((grid) => [gridId(grid), grid]));
   loaded.grids = true;
 }
 
@@ -69,6 +69,11 @@ export function gridName(id: string | null): string {
   if (id === null) return '';
   const grid = grids.value.get(id);
   return grid === undefined ? id : nameOf({ name: grid.properties.name ?? id, name_en: grid.properties.name_en as string | null });
+}
+
+/** A tag's name; what the sender called it, where no dictionary knows it. */
+export function tagOf(incident: Incident): string {
+  return incident.tag_text && incident.tag === 'other' ? incident.tag_text : tagName(incident.tag);
 }
 
 export function tagName(code: string): string {

@@ -95,6 +95,7 @@ export class CountyMap {
 
   setCameras(cameras: Camera[], focus: string | null): void {
     const seen = new Set<string>();
+    const before = this.cameras.size;
     for (const camera of cameras) {
       if (!camera.location) continue;
       seen.add(camera.id);
@@ -115,6 +116,7 @@ export class CountyMap {
       mark.remove();
       this.cameras.delete(id);
     }
+    if (this.cameras.size !== before) this.showLabels();
     if (!this.fitted) this.fit();
   }
 
@@ -176,7 +178,10 @@ export class CountyMap {
   /** Names as far as they fit: none over another, none wider than its grid is while the county is far. */
   private showLabels(): void {
     const near = this.map.getZoom() >= LABELS_ZOOM;
-    const taken: L.Bounds[] = [];
+    const taken = [...this.cameras.values()].map((mark) => {
+      const at = this.map.latLngToLayerPoint(mark.getLatLng());
+      return L.bounds(at.subtract([9, 9]), at.add([9, 9]));
+    });
     this.labels.addTo(this.map);
     for (const { shape, label, name } of this.grids.values()) {
       const bounds = shape.getBounds();
