@@ -31,8 +31,8 @@ interface Tile {
   open: boolean;
 }
 
-/** Audio takes the upper half of the byte. */
-const TILES_MAX = 128;
+/** As many tiles as a page may have at the gateway. */
+const TILES_MAX = 64;
 /** A keep-alive comes at least every 5 s. */
 const SILENCE_MS = 12_000;
 
