@@ -36,7 +36,7 @@ const struct option_def options_table[] = {
     INT("ingest", "loops", "0", 0, 64, "event loops that cameras are spread over; 0: one a processor, at most 8"),
     TEXT("ingest", "allow", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7", "networks that camera addresses may resolve to; loopback only when listed"),
     INT("ingest", "connect_timeout_ms", "4000", 10, 60000, "milliseconds for a camera to accept a connection"),
-    INT("ingest", "answer_timeout_ms", "10000", 10, 60000, "milliseconds for a camera to answer a request"),
+    INT("ingest", "answer_timeout_ms", "8000", 10, 60000, "milliseconds for a camera to answer a request"),
     INT("ingest", "stall_ms", "8000", 100, 600000, "milliseconds without a frame after which a camera counts as stalled"),
     INT("ingest", "retry_min_ms", "1000", 10, 600000, "milliseconds before the first retry; doubles from there, with jitter"),
     INT("ingest", "retry_max_ms", "30000", 10, 3600000, "most milliseconds between tries of a camera that answers but fails"),
