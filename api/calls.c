@@ -1,0 +1,122 @@
+#include "calls.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "base/json.h"
+#include "fields.h"
+
+static int set_answer(struct routed *routed)
+{
+    struct http_response *res = routed->res;
+    json_t *answer = routed->call.answer;
+    json_t *json = routed->items ? json_pack("{s:O}", "items", answer) : json_incref(answer);
+    if (!json)
+        return -ENOMEM;
+    json_decref(res->json);
+    res->json = json;
+    res->status = routed->status;
+    return 0;
+}
+
+/* The answer is set within the transaction, so that an Idempotency-Key is kept with it. */
+static int write_and_answer(struct store_tx *tx, void *ctx)
+{
+    struct routed *routed = ctx;
+    int rc = routed->fn(tx, routed->ctx);
+    return rc ? rc : set_answer(routed);
+}
+
+static int commit(struct call *call, store_fn fn, void *ctx)
+{
+    struct routed *routed = call->commit_ctx;
+    routed->fn = fn;
+    routed->ctx = ctx;
+    return http_commit(routed->req, routed->res, write_and_answer, routed);
+}
+
+/* "7", quoted as an ETag is, or bare. */
+static int64_t if_match(const struct http_request *req)
+{
+    const char *text = req->if_match;
+    if (!text || !strcmp(text, "*"))
+        return 0;
+    text += *text == '"';
+    char *end;
+    long long version = strtoll(text, &end, 10);
+    return end != text && version > 0 ? version : -1; /* no version of ours */
+}
+
+void routed_begin(struct routed *routed, struct http_request *req, struct http_response *res, int status)
+{
+    *routed = (struct routed){.req = req, .res = res, .events = http_deps(req)->events, .status = status};
+    routed->call.who = &req->who;
+    routed->call.lang = http_query(req, "lang");
+    routed->call.if_match = if_match(req);
+    routed->call.commit = commit;
+    routed->call.commit_ctx = routed;
+}
+
+static int set_fault(struct routed *routed, int result)
+{
+    struct http_response *res = routed->res;
+    struct fault *fault = &routed->call.fault;
+    res->problem = fault->err;
+    res->problem_errors = json_incref(fault->errors);
+    if (fault->actions)
+        res->problem_members = json_pack("{s:O}", "actions", fault->actions);
+    if (result == -EBUSY || result == -EAGAIN)
+        res->retry_after_s = 1;
+    return result;
+}
+
+static int set_etag(struct routed *routed)
+{
+    char etag[32];
+    if (routed->etag && json_is_object(routed->call.answer)) {
+        snprintf(etag, sizeof etag, "\"%lld\"", (long long)se_json_int(routed->call.answer, routed->etag, 0));
+        http_header(routed->res, "ETag", etag);
+    }
+    return 0;
+}
+
+int routed_end(struct routed *routed, int result)
+{
+    struct call *call = &routed->call;
+    if (result == -EPROTO) /* the problem was set on the way */
+        ;
+    else if (result)
+        result = set_fault(routed, result);
+    else if (routed->items)
+        result = http_list(routed->res, json_incref(call->answer), call->last);
+    else
+        result = set_answer(routed) ? -ENOMEM : set_etag(routed);
+    call_fini(call);
+    return result;
+}
+
+int routed_time(struct http_request *req, struct http_response *res, const char *name, se_wall_ms *ret_ms)
+{
+    const char *text = http_query(req, name);
+    if (!text || !*text || !se_time_parse(text, ret_ms))
+        return 0;
+    return http_invalid(res, name, "must be an RFC 3339 time, such as 2026-11-22T08:00:00Z");
+}
+
+int routed_word(struct http_request *req, struct http_response *res, const char *name,
+                const char *const *words, const char **ret_word)
+{
+    const char *text = http_query(req, name);
+    if (!text || !*text)
+        return 0;
+    for (int i = 0; words[i]; i++) {
+        if (!strcmp(words[i], text)) {
+            *ret_word = words[i];
+            return 0;
+        }
+    }
+    return http_invalid(res, name, "is none of the words it may be");
+}

@@ -1,0 +1,32 @@
+/* From a request to a call of events, and from what it gave to the response. */
+#ifndef API_CALLS_H
+#define API_CALLS_H
+
+#include "events/events.h"
+#include "http/route.h"
+
+struct routed {
+    struct call call;
+    struct http_request *req;
+    struct http_response *res;
+    struct events *events;
+    int status;       /* of an answer that went well */
+    bool items;       /* the answer is a list */
+    const char *etag; /* member that is the answer's version, or NULL */
+    /* the write under way */
+    store_fn fn;
+    void *ctx;
+};
+
+/* status: 200, 201 or 202. Language from ?lang= or Accept-Language's place in the query, version from
+ * If-Match. */
+void routed_begin(struct routed *routed, struct http_request *req, struct http_response *res, int status);
+/* Sets the response from the call's result and frees the call. Returns what the handler returns. */
+int routed_end(struct routed *routed, int result);
+/* Is this query parameter a time? 0 (untouched when absent), or -EPROTO. */
+int routed_time(struct http_request *req, struct http_response *res, const char *name, se_wall_ms *ret_ms);
+/* One of the words (NULL-terminated), or absent: NULL. -EPROTO. */
+int routed_word(struct http_request *req, struct http_response *res, const char *name,
+                const char *const *words, const char **ret_word);
+
+#endif
