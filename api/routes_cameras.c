@@ -287,7 +287,9 @@ static int save(struct camera_edit *edit, struct http_request *req, struct http_
     if (r < 0) {
         se_error("api", "a stored camera cannot be pulled camera=%s reason=\"%s\"", edit->id, err.text);
     }
-    add_state(req, res->json);
+    if (!is_new) { /* a new one's answer stays as an Idempotency-Key keeps it */
+        add_state(req, res->json);
+    }
     add_etag(res, res->json);
     return 0;
 }
