@@ -64,8 +64,8 @@ static void restart(struct rtp_receiver *receiver, const struct rtp_packet *pack
 {
     /* The count goes on: what came before was received. */
     receiver->highest = receiver->first = receiver->report_highest = packet->sequence + 65536u;
-    receiver->report_received = receiver->received;
     receiver->received++;
+    receiver->report_received = receiver->received;
     receiver->retry_set = false;
     receiver->ssrc = packet->ssrc;
     receiver->sr_arrived_us = 0;
