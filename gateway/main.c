@@ -239,6 +239,8 @@ static const struct cli_command commands[] = {
      "add a user: --role CODE[,CODE] --name TEXT --department CODE; password from stdin"},
     {"user password", "NAME", 1, 1, cli_user_password,
      "set a user's password, from stdin; empty makes a random one"},
+    {"seed load", "DIR", 1, 1, cli_seed_load,
+     "load a county's data from DIR; --var NAME=VALUE fills in {{NAME}}"},
     {"backup", "DIR", 1, 1, cli_backup, "copy the database into DIR while it runs"},
     {"check", "", 0, 0, cli_check, "check the database and the audit chain"},
     {"version", "", 0, 0, cli_version, "print the version"},

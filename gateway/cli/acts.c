@@ -13,10 +13,8 @@
 #include "gateway/store_identity.h"
 
 static const struct act acts[] = {
-    {"user.add", act_user_add},
-    {"user.password", act_user_password},
-    {"backup", act_backup},
-    {"check", act_check},
+    {"user.add", act_user_add}, {"user.password", act_user_password}, {"backup", act_backup},
+    {"check", act_check},       {"seed.load", act_seed_load},
 };
 
 const struct act *act_find(const char *name)

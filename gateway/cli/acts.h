@@ -25,5 +25,6 @@ int act_user_add(struct house *house, const json_t *request, json_t **ret_result
 int act_user_password(struct house *house, const json_t *request, json_t **ret_result, struct se_err *err);
 int act_backup(struct house *house, const json_t *request, json_t **ret_result, struct se_err *err);
 int act_check(struct house *house, const json_t *request, json_t **ret_result, struct se_err *err);
+int act_seed_load(struct house *house, const json_t *request, json_t **ret_result, struct se_err *err);
 
 #endif

@@ -24,6 +24,7 @@ static enum stream_transport parse_transport(const char *name)
 
 struct loading {
     struct house *house;
+    const char *id; /* NULL: all */
     unsigned set, refused;
 };
 
@@ -81,15 +82,24 @@ static int visit_camera(const struct camera_row *row, void *ctx)
     return 0;
 }
 
-static int load_all(struct store_tx *tx, void *ctx)
+static int load(struct store_tx *tx, void *ctx)
 {
-    return store_camera_each(tx, NULL, visit_camera, ctx);
+    struct loading *loading = ctx;
+    return store_camera_each(tx, loading->id, visit_camera, ctx);
+}
+
+void house_load_camera(struct house *house, const char *id)
+{
+    struct loading loading = {.house = house, .id = id};
+    int r = store_read(house->store, load, &loading);
+    if (r < 0)
+        se_error("main", "a camera cannot be read from the store camera=%s reason=\"%s\"", id, strerror(-r));
 }
 
 int house_load_cameras(struct house *house, struct se_err *err)
 {
     struct loading loading = {.house = house};
-    int r = store_read(house->store, load_all, &loading);
+    int r = store_read(house->store, load, &loading);
     if (r < 0)
         return se_fail(err, r, "the cameras cannot be read from the store: %s", strerror(-r));
     se_info("main", "cameras loaded cameras=%u refused=%u", loading.set, loading.refused);

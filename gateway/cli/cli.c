@@ -80,6 +80,10 @@ static int parse(struct cli *cli, int argc, char **argv)
             if (cli->set_count == CLI_SETS_MAX)
                 return usage_error("more than 64 --set", NULL);
             cli->sets[cli->set_count++] = text;
+        } else if ((text = option_text("--var", argc, argv, &i))) {
+            if (cli->var_count == CLI_SETS_MAX)
+                return usage_error("more than 64 --var", NULL);
+            cli->vars[cli->var_count++] = text;
         } else if (strcmp(arg, "--json") == 0) {
             cli->json = true;
         } else if (strcmp(arg, "--check") == 0) {

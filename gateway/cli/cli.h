@@ -18,6 +18,8 @@ struct cli {
     const char *config;
     const char *sets[CLI_SETS_MAX];
     unsigned set_count;
+    const char *vars[CLI_SETS_MAX]; /* seed load: "name=value" */
+    unsigned var_count;
     const char *words[CLI_WORDS_MAX]; /* what is neither an option nor the command */
     unsigned word_count;
     bool json, check, help;

@@ -132,18 +132,60 @@ static void print_backup(const json_t *result)
     printf("%s\n%s\n", se_json_str(result, "path", ""), se_json_str(result, "note", ""));
 }
 
+/* From the root, as the daemon may stand elsewhere. NULL: it cannot be told, which is said. */
+static char *from_root(const char *path)
+{
+    if (*path == '/')
+        return strdup(path);
+    char here[PATH_MAX];
+    if (!getcwd(here, sizeof(here))) {
+        fprintf(stderr, "sharpeyes: no current directory: %s\n", strerror(errno));
+        return NULL;
+    }
+    return se_asprintf("%s/%s", here, path);
+}
+
 int cli_backup(struct cli *cli)
 {
-    char here[PATH_MAX] = "";
-    const char *directory = cli->words[0];
-    if (*directory != '/' && !getcwd(here, sizeof(here))) {
-        fprintf(stderr, "sharpeyes: no current directory: %s\n", strerror(errno));
+    se_free_ char *directory = from_root(cli->words[0]);
+    if (!directory)
+        return CLI_FAILED;
+    se_json_ *request = json_pack("{s:s}", "directory", directory);
+    return reach_and_print(cli, "backup", request, print_backup);
+}
+
+static void print_seed(const json_t *result)
+{
+    const char *what;
+    json_t *counts;
+    json_object_foreach ((json_t *)(uintptr_t)result, what, counts) {
+        if (json_is_object(counts))
+            printf("%-14s %lld added, %lld changed, %lld unchanged\n", what,
+                   (long long)se_json_int(counts, "added", 0), (long long)se_json_int(counts, "changed", 0),
+                   (long long)se_json_int(counts, "unchanged", 0));
+    }
+    size_t i;
+    json_t *user;
+    json_array_foreach (json_object_get(result, "users"), i, user) {
+        if (se_json_str(user, "password", NULL))
+            printf("user %-20s password %s (shown this once)\n", se_json_str(user, "username", ""),
+                   se_json_str(user, "password", ""));
+    }
+}
+
+int cli_seed_load(struct cli *cli)
+{
+    se_free_ char *directory = from_root(cli->words[0]);
+    json_t *variables = json_array();
+    for (unsigned i = 0; i < cli->var_count; i++)
+        json_array_append_new(variables, json_string(cli->vars[i]));
+    se_json_ *request =
+        directory ? json_pack("{s:s, s:o}", "directory", directory, "variables", variables) : NULL;
+    if (!directory) {
+        json_decref(variables);
         return CLI_FAILED;
     }
-    /* The daemon may stand elsewhere. */
-    se_free_ char *full = *directory == '/' ? strdup(directory) : se_asprintf("%s/%s", here, directory);
-    se_json_ *request = full ? json_pack("{s:s}", "directory", full) : NULL;
-    return reach_and_print(cli, "backup", request, print_backup);
+    return reach_and_print(cli, "seed.load", request, print_seed);
 }
 
 static void print_check(const json_t *result)

@@ -9,5 +9,6 @@ int cli_user_add(struct cli *cli);
 int cli_user_password(struct cli *cli);
 int cli_backup(struct cli *cli);
 int cli_check(struct cli *cli);
+int cli_seed_load(struct cli *cli);
 
 #endif
