@@ -17,7 +17,7 @@
 #include "base/thread.h"
 #include "house.h"
 
-#define LINE_MAX_BYTES (64 * 1024)
+#define LINE_MAX_BYTES (1024 * 1024)
 #define REQUEST_MS     5000
 #define ANSWER_MS      600000 /* a backup of a big database takes its time */
 
