@@ -1,0 +1,328 @@
+/* Recording: units in, files and rows out, and what happens when the disk or the clock does not play along.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "media_clip.h"
+#include "media_volume.h"
+#include "record/find.h"
+
+#define CAMERA "0199aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee"
+
+static struct clip clip, other; /* 250 frames at 25 fps, a keyframe a second; the other of another size */
+
+/* Frames [from, to) of the clip, arriving in time from `start_us`. */
+static void record(struct recorder *recorder, const struct clip *from_clip, unsigned from, unsigned to,
+                   se_mono_us start_us)
+{
+    for (unsigned i = from; i < to; i++) {
+        struct access_unit *unit = clip_at(from_clip, i % from_clip->count, i * 3600, start_us + i * 40000LL);
+        recorder_push(recorder, unit);
+        access_unit_unref(&unit);
+    }
+}
+
+/* So that the last of `frames` arrives now. */
+static se_mono_us ago(unsigned frames)
+{
+    return se_mono_now_us() - frames * 40000LL;
+}
+
+static json_t *list(struct place *place, se_wall_ms from, se_wall_ms to)
+{
+    json_t *json = NULL;
+    struct se_err err = {0};
+    assert_int_equal(recordings_list(place->volumes, CAMERA, from, to, &json, &err), 0);
+    return json;
+}
+
+static double seconds(const json_t *range)
+{
+    se_wall_ms from, to;
+    assert_int_equal(se_json_time(range, "from", &from), 0);
+    assert_int_equal(se_json_time(range, "to", &to), 0);
+    return (double)(to - from) / 1000;
+}
+
+static void files_play_as_they_lie_and_lose_no_frame(void **state)
+{
+    struct place place;
+    struct recorder *recorder;
+    place_init(&place, NULL);
+    assert_int_equal(recorder_new(place.volumes, CAMERA, &recorder), 0);
+    recorder_video(recorder, &clip.params);
+    record(recorder, &clip, 10, 250, ago(250)); /* begins within a group: from its next keyframe on */
+    recorder_free(recorder);
+    place_restart(&place); /* all is written */
+    unsigned files = place_files(&place), pictures = 0;
+    assert_int_equal(files, 5);
+    for (unsigned i = 0; i < files; i++) {
+        struct seen seen = clip_watch(place_found[i]);
+        assert_int_equal(seen.errors, 0);
+        assert_true(seen.ordered);
+        assert_true(seen.first_s > -0.001 && seen.first_s < 0.001);
+        pictures += seen.pictures;
+    }
+    assert_int_equal(pictures, 225);
+    se_wall_ms now = se_wall_now_ms();
+    se_json_ *json = list(&place, now - 60000, now + 1000);
+    assert_int_equal(json_array_size(json_object_get(json, "ranges")), 1);
+    double length = seconds(json_array_get(json_object_get(json, "ranges"), 0));
+    assert_true(length > 8.95 && length < 9.05);
+    place_fini(&place);
+}
+
+static void names_say_camera_and_time(void **state)
+{
+    struct segment_key key = {.camera_id = CAMERA, .start_ms = 1795334400123, .epoch = 0}, back;
+    char path[SEGMENT_PATH_MAX];
+    segment_path(&key, path);
+    assert_string_equal(path, CAMERA "/2026/11/22/080000123Z.mp4");
+    assert_int_equal(segment_parse(CAMERA, 1795334400123, "080000123Z.mp4", &back), 0);
+    assert_int_equal(back.start_ms, key.start_ms);
+    key.epoch = 3;
+    segment_path(&key, path);
+    assert_string_equal(path, CAMERA "/2026/11/22/080000123Z-3.mp4");
+    assert_int_equal(segment_parse(CAMERA, 1795334400123, "080000123Z-3.mp4", &back), 0);
+    assert_int_equal(back.epoch, 3);
+    const char *const bad[] = {"080000123.mp4",
+                               "250000123Z.mp4",
+                               "080000123Z-.mp4",
+                               "080000123Z-0.mp4",
+                               "080000123Z.mp4x",
+                               "../x.mp4",
+                               ".mp4",
+                               "",
+                               "080000123Z-99999999999.mp4"};
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(segment_parse(CAMERA, 0, bad[i], &back), -EINVAL);
+    assert_false(segment_camera_ok(".."));
+    assert_false(segment_camera_ok("a/b"));
+    assert_false(segment_camera_ok(""));
+}
+
+static void gaps_say_why(void **state)
+{
+    struct place place;
+    struct recorder *recorder;
+    place_init(&place, NULL);
+    assert_int_equal(recorder_new(place.volumes, CAMERA, &recorder), 0);
+    recorder_video(recorder, &clip.params);
+    se_mono_us start = ago(1000); /* 40 s ago */
+    record(recorder, &clip, 0, 100, start);
+    recorder_cut(recorder, "offline");
+    record(recorder, &clip, 250, 500, start);
+    recorder_cut(recorder, "stalled");
+    record(recorder, &clip, 750, 1000, start);
+    se_wall_ms now = se_wall_now_ms();
+    /* The file that is being written counts already. */
+    for (int i = 0; i < 200; i++) {
+        se_json_ *json = list(&place, now - 60000, now);
+        if (json_array_size(json_object_get(json, "ranges")) == 3)
+            break;
+        assert_true(i < 199);
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    }
+    recorder_free(recorder);
+    place_restart(&place);
+    se_json_ *json = list(&place, now - 60000, now);
+    const json_t *ranges = json_object_get(json, "ranges"), *gaps = json_object_get(json, "gaps");
+    assert_int_equal(json_array_size(ranges), 3);
+    assert_true(seconds(json_array_get(ranges, 0)) > 3.95 && seconds(json_array_get(ranges, 0)) < 4.05);
+    assert_true(seconds(json_array_get(ranges, 1)) > 9.95 && seconds(json_array_get(ranges, 1)) < 10.05);
+    assert_true(se_json_int(json_array_get(ranges, 1), "bytes", 0) > 10000);
+    assert_int_equal(json_array_size(gaps), 2);
+    assert_string_equal(se_json_str(json_array_get(gaps, 0), "cause", ""), "offline");
+    assert_true(seconds(json_array_get(gaps, 0)) > 5.9 && seconds(json_array_get(gaps, 0)) < 6.1);
+    assert_string_equal(se_json_str(json_array_get(gaps, 1), "cause", ""), "stalled");
+    /* Within a gap there is nothing but the gap. */
+    se_wall_ms from;
+    se_json_time(json_array_get(gaps, 0), "from", &from);
+    se_json_ *inside = list(&place, from + 1000, from + 3000);
+    assert_int_equal(json_array_size(json_object_get(inside, "ranges")), 0);
+    assert_int_equal(json_array_size(json_object_get(inside, "gaps")), 1);
+    assert_string_equal(se_json_str(json_array_get(json_object_get(inside, "gaps"), 0), "cause", ""),
+                        "offline");
+    /* Before the first recording nothing is missing. */
+    se_json_ *before = list(&place, now - 3600000, now - 1800000);
+    assert_int_equal(json_array_size(json_object_get(before, "gaps")), 0);
+    place_fini(&place);
+}
+
+static void other_parameters_begin_another_file(void **state)
+{
+    struct place place;
+    struct recorder *recorder;
+    place_init(&place, "ingest.segment_s=60");
+    assert_int_equal(recorder_new(place.volumes, CAMERA, &recorder), 0);
+    se_mono_us start = ago(100);
+    recorder_video(recorder, &clip.params);
+    record(recorder, &clip, 0, 50, start);
+    recorder_video(recorder, &other.params);
+    record(recorder, &other, 50, 100, start);
+    recorder_free(recorder);
+    place_restart(&place);
+    assert_int_equal(place_files(&place), 2);
+    struct seen first = clip_watch(place_found[0]), second = clip_watch(place_found[1]);
+    assert_int_equal(first.width, 320);
+    assert_int_equal(first.pictures, 50);
+    assert_int_equal(second.width, 160);
+    assert_int_equal(second.pictures, 50);
+    assert_int_equal(first.errors + second.errors, 0);
+    place_fini(&place);
+}
+
+static void b_frames_are_recorded_in_order(void **state)
+{
+    struct clip reordered;
+    struct place place;
+    struct recorder *recorder;
+    clip_make(&reordered, CODEC_H264, 320, 180, 100, 25, 50, 2);
+    assert_true(reordered.params.reorder_frames > 0);
+    place_init(&place, "ingest.segment_s=60");
+    assert_int_equal(recorder_new(place.volumes, CAMERA, &recorder), 0);
+    recorder_video(recorder, &reordered.params);
+    se_mono_us start = ago(100);
+    for (unsigned i = 0; i < reordered.count; i++) {
+        struct access_unit *unit = clip_at(&reordered, i, reordered.units[i]->pts_90k, start + i * 40000LL);
+        recorder_push(recorder, unit);
+        access_unit_unref(&unit);
+    }
+    recorder_free(recorder);
+    place_restart(&place);
+    assert_int_equal(place_files(&place), 1);
+    struct seen seen = clip_watch(place_found[0]);
+    assert_int_equal(seen.pictures, 100);
+    assert_int_equal(seen.errors, 0);
+    assert_true(seen.ordered);
+    assert_true(seen.first_s > -0.001 && seen.first_s < 0.001);
+    assert_true(seen.last_s > 3.95 && seen.last_s < 3.97);
+    clip_free(&reordered);
+    place_fini(&place);
+}
+
+static void a_full_queue_drops_whole_groups(void **state)
+{
+    struct place place;
+    struct recorder *recorder;
+    struct se_buf *big = se_buf_new(300000); /* four of them fill the queue */
+    memset(big->data, 7, big->size);
+    place_init(&place, "ingest.write_queue_bytes=1048576");
+    assert_int_equal(recorder_new(place.volumes, CAMERA, &recorder), 0);
+    recorder_video(recorder, &clip.params);
+    se_mono_us start = ago(2000);
+    for (unsigned i = 0; i < 2000; i++) {
+        struct access_unit *unit = access_unit_new(CODEC_H264, se_buf_ref(big));
+        unit->keyframe = i % 10 == 0;
+        unit->pts_90k = i * 3600;
+        unit->arrived_us = start + i * 40000LL;
+        recorder_push(recorder, unit);
+        access_unit_unref(&unit);
+    }
+    recorder_free(recorder);
+    place_restart(&place);
+    /* Whatever was written begins with a keyframe and is whole. */
+    unsigned files = place_files(&place);
+    for (unsigned i = 0; i < files; i++) {
+        struct stat st;
+        assert_int_equal(stat(place_found[i], &st), 0);
+        assert_true(st.st_size > 300000);
+    }
+    se_buf_unref(&big);
+    place_fini(&place);
+}
+
+static void a_volume_without_its_marker_is_refused(void **state)
+{
+    struct place place;
+    struct recorder *recorder;
+    char path[128], marker[160];
+    struct se_err err = {0};
+    place_init(&place, NULL);
+    volumes_stop(place.volumes);
+    snprintf(path, sizeof(path), "%s/data/recordings", place.dir);
+    snprintf(marker, sizeof(marker), "%s/.sharpeyes-volume", path);
+    assert_int_equal(access(marker, F_OK), 0);
+    assert_int_equal(unlink(marker), 0); /* as when the disk is not mounted: an empty directory */
+    place_start(&place);
+    assert_false(volumes_healthy(place.volumes, &err));
+    assert_non_null(strstr(err.text, "mounted"));
+    assert_int_equal(recorder_new(place.volumes, CAMERA, &recorder), 0);
+    recorder_video(recorder, &clip.params);
+    record(recorder, &clip, 0, 100, ago(100));
+    recorder_free(recorder);
+    volumes_stop(place.volumes);
+    assert_int_equal(place_files(&place), 0);
+    assert_int_not_equal(access(marker, F_OK), 0);
+    /* A directory that holds something and was never a volume is not taken over. */
+    options_free(place.options);
+    char set[160], file[160];
+    snprintf(path, sizeof(path), "%s/foreign", place.dir);
+    mkdir(path, 0755);
+    snprintf(file, sizeof(file), "%s/letter.txt", path);
+    clip_save(file, "x", 1, "wb");
+    snprintf(set, sizeof(set), "volume.other.path=%s", path);
+    place_options(&place, set);
+    place.volumes = NULL;
+    assert_true(volumes_start(place.options, place.store, &place.volumes, &err) < 0);
+    assert_non_null(strstr(err.text, "not empty"));
+    place_fini(&place);
+}
+
+static void a_clock_set_back_begins_a_new_epoch(void **state)
+{
+    struct place place;
+    struct recorder *recorder;
+    place_init(&place, NULL);
+    /* As if an hour from now had been recorded already. */
+    volumes_set_last(place.volumes, CAMERA, se_wall_now_ms() + 3600000, 4);
+    assert_int_equal(recorder_new(place.volumes, CAMERA, &recorder), 0);
+    recorder_video(recorder, &clip.params);
+    record(recorder, &clip, 0, 30, ago(30));
+    recorder_free(recorder);
+    place_restart(&place);
+    assert_int_equal(place_files(&place), 1);
+    assert_non_null(strstr(place_found[0], "Z-5.mp4"));
+    se_wall_ms end;
+    int epoch;
+    volumes_last(place.volumes, CAMERA, &end, &epoch); /* the store remembers */
+    assert_int_equal(epoch, 5);
+    assert_true(end > se_wall_now_ms() - 5000 && end < se_wall_now_ms() + 5000);
+    place_fini(&place);
+}
+
+static int setup(void **state)
+{
+    clip_make(&clip, CODEC_H264, 320, 180, 250, 25, 25, 0);
+    clip_make(&other, CODEC_H264, 160, 90, 50, 25, 25, 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    clip_free(&clip);
+    clip_free(&other);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_say_camera_and_time),
+        cmocka_unit_test(files_play_as_they_lie_and_lose_no_frame),
+        cmocka_unit_test(gaps_say_why),
+        cmocka_unit_test(other_parameters_begin_another_file),
+        cmocka_unit_test(b_frames_are_recorded_in_order),
+        cmocka_unit_test(a_full_queue_drops_whole_groups),
+        cmocka_unit_test(a_volume_without_its_marker_is_refused),
+        cmocka_unit_test(a_clock_set_back_begins_a_new_epoch),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
