@@ -246,7 +246,7 @@ static json_t *scene_json(const struct scene *scene, double seconds)
         json_array_append_new(events, json_pack("{s:f,s:f,s:s,s:s,s:s,s:[{s:f,s:f,s:f,s:f}]}", "at_s",
                                                 e->at_s, "until_s", e->until_s, "type", e->type, "severity",
                                                 e->severity, "message", e->message, "boxes", "x", e->box[0],
-                                                "y", e->box[1], "width", e->box[2], "height", e->box[3]));
+                                                "y", e->box[1], "w", e->box[2], "h", e->box[3]));
     }
     return json_pack("{s:s,s:s,s:s,s:f,s:o}", "camera", scene->id, "name", scene->name, "name_en",
                      scene->name_en, "length_s", seconds, "events", events);
