@@ -47,11 +47,11 @@ const failed = new Promise((_, reject) => {
 failed.catch(() => {});
 
 /** Starts a program in a process group of its own, so that Ctrl-C reaches it only through us. */
-function start(name, file, args, { log, env } = {}) {
+function start(name, file, args, { log, env, piped } = {}) {
   const out = log ? openSync(log, 'w', 0o600) : 'inherit';
   const process_ = spawn(file, args, {
     detached: true,
-    stdio: ['ignore', log ? 'pipe' : 'inherit', out],
+    stdio: ['ignore', piped ? 'pipe' : out, out],
     env: { ...process.env, ...env },
   });
   const child = { name, process: process_, log, ended: false, wanted: false };
@@ -92,7 +92,7 @@ async function endAll() {
 
 /** Runs a program to its end; its standard output. */
 async function run(name, file, args, env) {
-  const child = start(name, file, args, { log: join(data, `${name}.log`), env });
+  const child = start(name, file, args, { log: join(data, `${name}.log`), env, piped: true });
   let text = '';
 
   child.process.stdout.setEncoding('utf8').on('data', (piece) => (text += piece));
@@ -148,6 +148,7 @@ async function startCameras(clips) {
   const listen = (await probe(wanted)) ? '127.0.0.1:0' : wanted;
   const child = start('camera-sim', join(build, 'camera-sim'), ['--clips', clips, '--listen', listen], {
     log: join(data, 'camera-sim.log'),
+    piped: true,
   });
 
   const ready = JSON.parse(await Promise.race([firstLine(child), failed]));
@@ -159,7 +160,6 @@ async function startGateway(env) {
   const child = start('sharpeyes', join(build, 'sharpeyes'), ['serve'], { log: join(data, 'sharpeyes.log'), env });
   const late = Date.now() + READY_MS;
 
-  child.process.stdout.resume();
   watch(child);
   for (;;) {
     try {
@@ -251,7 +251,6 @@ async function startAnalytics(clips) {
     join(here, 'analytics.mjs'), '--api', `http://${options.http}`, '--token-file', files.token,
     '--events', join(clips, 'events.json'), '--cameras', files.cameras,
   ], { log: join(data, 'analytics.log') });
-  child.process.stdout.resume();
   watch(child);
 }
 

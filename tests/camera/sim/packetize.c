@@ -16,7 +16,7 @@ static int packet_add(struct packet_list *list, size_t size, uint8_t **ret_data)
 {
     if (list->count == list->cap) {
         uint32_t cap = list->cap ? list->cap * 2 : 256;
-        struct rtp_packet *items = realloc(list->items, cap * sizeof(*items));
+        struct packet_range *items = realloc(list->items, cap * sizeof(*items));
         if (!items)
             return -ENOMEM;
         list->items = items;
@@ -30,7 +30,7 @@ static int packet_add(struct packet_list *list, size_t size, uint8_t **ret_data)
         list->bytes = bytes;
         list->bytes_cap = (uint32_t)cap;
     }
-    list->items[list->count++] = (struct rtp_packet){.offset = list->size, .size = (uint16_t)size};
+    list->items[list->count++] = (struct packet_range){.offset = list->size, .size = (uint16_t)size};
     *ret_data = list->bytes + list->size;
     list->size += (uint32_t)size;
     return 0;

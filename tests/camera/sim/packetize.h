@@ -9,7 +9,7 @@
 #define PACKET_PAYLOAD_MAX 1400 /* bytes behind the RTP header, so that a datagram fits an Ethernet frame */
 
 /* One RTP payload; the header is written per session when it is sent. */
-struct rtp_packet {
+struct packet_range {
     uint32_t offset; /* into packet_list.bytes */
     uint16_t size;
     bool marker;
@@ -17,7 +17,7 @@ struct rtp_packet {
 
 /* Growing list; zero-initialised is empty. bytes moves while the list grows. */
 struct packet_list {
-    struct rtp_packet *items;
+    struct packet_range *items;
     uint32_t count, cap;
     uint8_t *bytes;
     uint32_t size, bytes_cap;

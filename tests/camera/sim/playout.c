@@ -95,7 +95,7 @@ static void send_datagrams(struct stream *stream, struct client_track *to, struc
 
 /* Up to FRAME_PACKETS packets of a frame over UDP. */
 static void send_udp(struct stream *stream, struct client *client, unsigned t,
-                     const struct rtp_packet *packets, unsigned count, uint32_t timestamp)
+                     const struct packet_range *packets, unsigned count, uint32_t timestamp)
 {
     struct client_track *to = &client->tracks[t];
     const struct clip_track *track = &stream->clip->tracks[t];
@@ -124,7 +124,7 @@ static void send_udp(struct stream *stream, struct client *client, unsigned t,
 
 /* The same interleaved, RFC 2326 10.12. False: the reader is too slow, nothing was sent. */
 static bool send_tcp(struct stream *stream, struct client *client, unsigned t,
-                     const struct rtp_packet *packets, unsigned count, uint32_t timestamp)
+                     const struct packet_range *packets, unsigned count, uint32_t timestamp)
 {
     struct client_track *to = &client->tracks[t];
     const struct clip_track *track = &stream->clip->tracks[t];
@@ -213,7 +213,7 @@ static void send_frame(struct stream *stream, struct client *client, unsigned t,
 {
     const struct clip_track *track = &stream->clip->tracks[t];
     uint32_t timestamp = frame_timestamp(stream, track, frame) + client->tracks[t].timestamp_base;
-    const struct rtp_packet *packets = track->packets.items + frame->packet;
+    const struct packet_range *packets = track->packets.items + frame->packet;
 
     if (!client->tracks[t].set_up)
         return;
