@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -38,6 +39,17 @@ static int start_log(struct house *house, struct se_err *err)
     enum se_log_level level = SE_LOG_INFO;
     (void)se_log_level_parse(options_text(house->options, "gateway.log_level"), &level);
     se_log_set_level(level);
+    return 0;
+}
+
+/* For calendars: whoever asks for local time gets the county's. What is stored and sent stays UTC. */
+static int start_timezone(struct house *house, struct se_err *err)
+{
+    int r = house_check(house->options, err);
+    if (r < 0)
+        return r;
+    setenv("TZ", options_text(house->options, "gateway.timezone"), 1);
+    tzset();
     return 0;
 }
 
@@ -130,6 +142,7 @@ static const struct step {
     void (*stop)(struct house *house);
 } steps[] = {
     {"log", start_log, NULL},
+    {"time zone", start_timezone, NULL},
     {"limits", start_limits, NULL},
     {"data directory", house_lock, house_unlock},
     {"store", house_open_store, house_close_store},

@@ -214,9 +214,12 @@ int cli_serve(struct cli *cli)
     if (code != CLI_OK)
         return code;
     if (cli->check) {
-        options_print(house.options, stdout);
+        struct se_err err = {0};
+        code = house_check(house.options, &err) < 0 ? cli_fail(&err) : CLI_OK;
+        if (code == CLI_OK)
+            options_print(house.options, stdout);
         options_free(house.options);
-        return CLI_OK;
+        return code;
     }
     code = house_serve(&house);
     options_free(house.options);

@@ -12,6 +12,23 @@
 #include "base/log.h"
 #include "base/str.h"
 
+#define ZONES "/usr/share/zoneinfo"
+
+int house_check(const struct options *options, struct se_err *err)
+{
+    const char *zone = options_text(options, "gateway.timezone");
+    se_free_ char *path = se_asprintf(ZONES "/%s", zone);
+    if (!path)
+        return se_fail(err, -ENOMEM, "out of memory");
+    struct stat st;
+    bool named = *zone && *zone != '/' && !strstr(zone, "..");
+    /* Without the database of zones (tzdata) the name cannot be judged. */
+    if (!named || (access(ZONES, F_OK) == 0 && (stat(path, &st) < 0 || !S_ISREG(st.st_mode))))
+        return se_fail_field(err, -EINVAL, "gateway.timezone",
+                             "gateway.timezone: %.60s is not a time zone; one is Asia/Shanghai", zone);
+    return 0;
+}
+
 /* Makes path and what is missing above it. */
 static int make_directories(const char *path)
 {

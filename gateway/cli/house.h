@@ -26,6 +26,8 @@ struct house {
     struct control *control;
 };
 
+/* What the option table cannot check: that the time zone exists. -EINVAL. */
+int house_check(const struct options *options, struct se_err *err);
 /* Makes DATA_DIR (0700) and takes its lock. -EWOULDBLOCK: another program holds it. */
 int house_lock(struct house *house, struct se_err *err);
 void house_unlock(struct house *house);
