@@ -176,7 +176,7 @@ export class Gateway {
   async stop() {
     if (!this.exit) {
       this.process.kill('SIGTERM');
-      const late = sleep(10_000).then(() => 'late');
+      const late = new Promise((done) => setTimeout(done, 10_000, 'late').unref());
       if ((await Promise.race([this.exited, late])) === 'late') {
         await this.kill();
         throw new Error(`did not end within 10 s of SIGTERM\n${this.log}`);
