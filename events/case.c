@@ -283,7 +283,11 @@ static int refuse(struct acting *acting, const struct kind *kind, const struct w
 {
     struct fault *fault = &acting->call->fault;
     fault->actions = workflow_actions(kind, state, acting->call->who, acting->call->lang);
-    if (!kind_action_find(kind, acting->action))
+    const struct kind_action *action = kind_action_find(kind, acting->action);
+    if (action && workflow_offered(state, action))
+        return se_fail(&fault->err, -EACCES, "%s is for others to do; what is yours now is in actions",
+                       action->name);
+    if (!action)
         return se_fail(&fault->err, -EEXIST, "%s has no such action; what is allowed now is in actions",
                        kind->code);
     return se_fail(&fault->err, -EEXIST,
@@ -401,7 +405,7 @@ static int do_action(struct store_tx *tx, void *ctx)
                        se_json_str(row, "kind", ""));
     state_of(kind, row, &state);
     const struct kind_action *action = kind_action_find(kind, acting->action);
-    if (!action || !workflow_allowed(kind, &state, action, call->who))
+    if (!action || !workflow_allowed(&state, action, call->who))
         return refuse(acting, kind, &state, row);
     rc = workflow_check_fields(kind, action, acting->note, acting->fields, &call->fault);
     if (!rc)

@@ -274,6 +274,7 @@ static int read_action(struct kind *kind, int index, const json_t *object, struc
                                         "roles",
                                         "effect",
                                         "required_fields",
+                                        "optional_fields",
                                         "needs_assignee",
                                         "takes_assignee"};
     struct kind_action *action = &kind->actions[index];
@@ -310,6 +311,8 @@ static int read_action(struct kind *kind, int index, const json_t *object, struc
         rc = read_codes(&at, object, "roles", &action->roles);
     if (!rc)
         rc = read_codes(&at, object, "required_fields", &action->required_fields);
+    if (!rc)
+        rc = read_codes(&at, object, "optional_fields", &action->optional_fields);
     if (!rc)
         rc = read_effect(&at, kind, object, action);
     if (rc)

@@ -51,6 +51,7 @@ struct kind_action {
     unsigned by;                   /* kind_by bits */
     const json_t *roles;           /* array of role codes, or NULL: any */
     const json_t *required_fields; /* array of names, or NULL */
+    const json_t *optional_fields; /* the same: what a form may ask besides */
     bool needs_assignee, takes_assignee;
     enum kind_effect effect;
 };

@@ -60,42 +60,49 @@ static bool same_id(const char *a, const char *b)
     return *a && !strcmp(a, b);
 }
 
-bool workflow_allowed(const struct kind *kind, const struct workflow_state *state,
-                      const struct kind_action *action, const struct access_who *who)
+bool workflow_offered(const struct workflow_state *state, const struct kind_action *action)
 {
-    if (!(action->from & (1ULL << state->stage)) || !(action->when & state->status))
-        return false;
-    if (!(who->permissions & (1ULL << action->permission)))
+    return (action->from & (1ULL << state->stage)) && (action->when & state->status);
+}
+
+bool workflow_allowed(const struct workflow_state *state, const struct kind_action *action,
+                      const struct access_who *who)
+{
+    if (!workflow_offered(state, action) || !(who->permissions & (1ULL << action->permission)))
         return false;
     bool by = ((action->by & BY_CENTRE) && who->all_departments) ||
               ((action->by & BY_DEPARTMENT) && same_id(state->department_id, who->department_id)) ||
               ((action->by & BY_ASSIGNEE) && same_id(state->assignee, who->user_id));
-    if (!by)
-        return false;
-    if (!action->roles)
-        return true;
+    if (!by || !action->roles)
+        return by;
     size_t n;
     json_t *role;
     json_array_foreach (action->roles, n, role)
         if (has_role(who, json_string_value(role)))
             return true;
-    (void)kind;
     return false;
 }
 
+static void show_field(json_t *shown, const struct kind *kind, const char *name, const char *lang)
+{
+    json_t *field = json_object_get(kind->fields, name);
+    if (!field)
+        return;
+    json_t *copy = json_copy(field);
+    se_json_put_str(copy, "label", kind_text(json_object_get(field, "label"), lang));
+    se_json_put(shown, name, copy);
+}
+
+/* What the kind says of the fields a form for this action asks. */
 static json_t *show_fields(const struct kind *kind, const struct kind_action *action, const char *lang)
 {
     json_t *shown = json_object();
     size_t n;
     json_t *name;
-    json_array_foreach (action->required_fields, n, name) {
-        json_t *field = json_object_get(kind->fields, json_string_value(name));
-        if (!field)
-            continue;
-        json_t *copy = json_copy(field);
-        se_json_put_str(copy, "label", kind_text(json_object_get(field, "label"), lang));
-        se_json_put(shown, json_string_value(name), copy);
-    }
+    json_array_foreach (action->required_fields, n, name)
+        show_field(shown, kind, json_string_value(name), lang);
+    json_array_foreach (action->optional_fields, n, name)
+        show_field(shown, kind, json_string_value(name), lang);
     return shown;
 }
 
@@ -105,7 +112,7 @@ json_t *workflow_actions(const struct kind *kind, const struct workflow_state *s
     json_t *actions = json_array();
     for (int i = 0; i < kind->action_count; i++) {
         const struct kind_action *action = &kind->actions[i];
-        if (!workflow_allowed(kind, state, action, who))
+        if (!workflow_allowed(state, action, who))
             continue;
         json_t *shown = json_object();
         se_json_put_str(shown, "name", action->name);

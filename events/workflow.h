@@ -28,9 +28,11 @@ struct workflow_state {
 void workflow_open(const struct kind *kind, int64_t deadline_minutes, se_wall_ms now,
                    struct workflow_state *ret_state);
 
+/* Does the kind offer this action where the case stands, to whomever it may be? */
+bool workflow_offered(const struct workflow_state *state, const struct kind_action *action);
 /* May this person do this to the case as it stands? */
-bool workflow_allowed(const struct kind *kind, const struct workflow_state *state,
-                      const struct kind_action *action, const struct access_who *who);
+bool workflow_allowed(const struct workflow_state *state, const struct kind_action *action,
+                      const struct access_who *who);
 /* The actions allowed now, as the API shows them. NULL: out of memory. */
 json_t *workflow_actions(const struct kind *kind, const struct workflow_state *state,
                          const struct access_who *who, const char *lang);
