@@ -15,6 +15,7 @@
 /* What all cameras of an ingest share. Fixed while cameras live. */
 struct camera_host {
     const struct options *options;
+    int (*pick)(const char *url, const struct source_ops **ret_ops, struct se_err *err); /* source_pick() */
     struct se_pool *pool;
     struct hub_shared *hub_shared;
     struct volumes *volumes;

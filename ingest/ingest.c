@@ -169,6 +169,7 @@ int ingest_new(const struct ingest_deps *deps, struct ingest **ret_ingest, struc
         return se_fail(err, -ENOMEM, "out of memory");
     ingest->store = deps->store;
     ingest->host.options = deps->options;
+    ingest->host.pick = source_pick;
     ingest->host.on_state = deps->on_state;
     ingest->host.ctx = deps->ctx;
     ingest->host.linger_us = options_int(deps->options, "ingest.on_demand_linger_s") * SE_US_PER_S;

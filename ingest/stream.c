@@ -195,7 +195,7 @@ void stream_start(struct stream *stream)
     stream->rate = (struct rate){0};
     stream->counted = (struct source_stats){0};
     stream->audio_note[0] = 0;
-    int r = source_pick(stream->url, &stream->ops, &err);
+    int r = host->pick(stream->url, &stream->ops, &err);
     if (r == 0)
         r = stream->ops->start(stream->camera->loop, &config, &sink, &stream->source);
     if (r < 0) {

@@ -139,7 +139,7 @@ char *rtsp_url_join(struct text base, struct text control)
     if (!text_printable(base, false) || !text_printable(control, false))
         return NULL;
     if (!control.n || text_is(control, "*"))
-        return strndup(base.p, base.n);
+        return se_asprintf("%.*s", (int)base.n, base.n ? base.p : "");
     if (text_begins(control, "rtsp://") || text_begins(control, "rtspu://"))
         return strndup(control.p, control.n);
     if (control.p[0] == '/') { /* an absolute path: from the host on */

@@ -44,6 +44,8 @@ static inline struct text text_trim(struct text text)
 static inline struct text text_skip(struct text text, size_t n)
 {
     n = n < text.n ? n : text.n;
+    if (!n)
+        return text; /* it may be nowhere at all */
     return (struct text){text.p + n, text.n - n};
 }
 
