@@ -183,6 +183,7 @@ export const en: Dictionary = {
     actionsTitle: 'What you can do now',
     noActions: 'Nothing you can do in this stage.',
     evaluated: 'The case is evaluated. Its loop is closed.',
+    over: 'The case is over. Nothing is left to do.',
     actions: {
       accept: 'Accept',
       reject: 'Reject',

@@ -184,6 +184,7 @@ export const zhCN = {
     actionsTitle: '可执行操作',
     noActions: '当前阶段没有您可执行的操作。',
     evaluated: '案件已完成评价，流程结束。',
+    over: '案件已结束，无后续操作。',
     actions: {
       accept: '受理',
       reject: '不予受理',

@@ -1,0 +1,208 @@
+// The console in Chromium against the real daemon: what a person at the desk does, from signing in to a case
+// that is evaluated.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+
+import { Gateway, program, until } from '../system/lib/gateway.mjs';
+import { consoleDir, countFrames, launch, openPage, seedsDir, signIn } from './lib/browser.mjs';
+import { Cameras } from './lib/cameras.mjs';
+
+const run = promisify(execFile);
+const DESK = { viewport: { width: 1920, height: 1080 }, locale: 'zh-CN' };
+const PHONE = { viewport: { width: 390, height: 844 }, locale: 'zh-CN' };
+const CAMERAS = 10; // one more than the wall shows at first
+
+let cameras, gateway, browser, desk;
+const ids = [];
+
+/** A place inside a grid of the demo county. */
+async function somewhere() {
+  const { json } = await gateway.get('/api/v1/grids');
+  const ring = json.features[0].geometry.coordinates[0].slice(0, -1);
+  const mean = (axis) => ring.reduce((sum, point) => sum + point[axis], 0) / ring.length;
+  return { lat: mean(1), lon: mean(0) };
+}
+
+before(async () => {
+  cameras = await Cameras.start(CAMERAS);
+  gateway = await Gateway.start({ set: { 'http.console_dir': consoleDir } });
+  await run(program(), ['seed', 'load', seedsDir, '--set', `gateway.data_dir=${gateway.dir}`], { timeout: 30_000 });
+  const location = await somewhere();
+  const department = (await gateway.get('/api/v1/departments')).json.items[0].id;
+  for (const name of cameras.names) {
+    const answer = await gateway.post('/api/v1/cameras', {
+      code: `test-${name}`,
+      name: `<b>${name}</b>`,
+      department_id: department,
+      location,
+      streams: [
+        { role: 'main', url: `rtsp://${cameras.rtsp}/${name}` },
+        { role: 'sub', url: `rtsp://${cameras.rtsp}/${name}/sub` },
+      ],
+    });
+    assert.equal(answer.status, 201, answer.text);
+    ids.push(answer.json.id);
+  }
+  browser = await launch();
+  desk = await openPage(browser, gateway.url, DESK);
+}, { timeout: 60_000 });
+
+after(async () => {
+  await browser?.close();
+  await gateway?.stop();
+  await cameras?.stop();
+});
+
+test('a wrong password is told in words, the right one opens the desk', async () => {
+  const { page } = desk;
+  await signIn(page, 'admin', 'not the password');
+  await page.getByText('用户名或密码不正确').waitFor();
+  await signIn(page, 'admin', gateway.adminPassword());
+  await page.getByText('视频墙').first().waitFor();
+  assert.match(await page.evaluate(() => document.cookie), /^$/, 'the session is out of reach of scripts');
+});
+
+test('nine tiles move', async () => {
+  const { page } = desk;
+  await page.locator('video[data-camera][data-state=live]').nth(8).waitFor();
+  const counts = await until(
+    async () => {
+      const frames = await countFrames(page, 2_000);
+      return Object.values(frames).filter((count) => count >= 15).length >= 9 && frames;
+    },
+    15_000,
+    'nine tiles show 15 frames in two seconds',
+  );
+  assert.equal(Object.keys(counts).length, 9);
+  assert.equal(await page.locator('article b').count(), 0, 'a name is text, never markup');
+  assert.equal(await page.getByText(`<b>${cameras.names[0]}</b>`).count(), 1);
+});
+
+test('a camera opens large and goes back to the wall', async () => {
+  const { page } = desk;
+  await page.dblclick(`video[data-camera="${ids[1]}"]`);
+  await page.waitForFunction(() => document.querySelectorAll('video[data-camera]').length === 1);
+  await until(async () => (await countFrames(page, 1_000))[ids[1]] >= 5, 10_000, 'the large picture moves');
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => document.querySelectorAll('video[data-camera]').length === 9);
+});
+
+test('a signal becomes an incident in the queue, and its case goes all the way to its evaluation', async () => {
+  const { page } = desk;
+  const answer = await gateway.post('/api/v1/signals', {
+    source: 'browser-test',
+    type: 'smoke',
+    severity: 'critical',
+    camera: ids[2],
+    occurred_at: new Date().toISOString(),
+    message: '<i>smoke</i> over the field',
+  });
+  assert.equal(answer.status, 202, answer.text);
+  const incident = answer.json.items[0].incident_id;
+  const row = page.locator(`[data-incident="${incident}"]`);
+  await row.waitFor({ timeout: 5_000 }); // nobody reloaded the page
+  await row.click();
+  await page.locator(`[data-incident-open="${incident}"]`).waitFor();
+  await page.getByText('<i>smoke</i> over the field').waitFor();
+
+  // A rule may have opened a case already.
+  const opened = page.locator('[data-case-open]');
+  await page.locator('[data-case-open], [data-open-case]').first().waitFor();
+  if ((await opened.count()) === 0) await page.click('[data-open-case]');
+  await opened.waitFor();
+  const id = await opened.getAttribute('data-case-open');
+
+  for (const action of ['accept', 'dispatch', 'start', 'finish', 'verify', 'close', 'evaluate']) {
+    const stage = await opened.getAttribute('data-stage');
+    await page.click(`[data-action="${action}"]`);
+    await page.locator('[data-submit]').waitFor();
+    if (await page.locator('[data-submit][disabled]').count()) await fillForm(page);
+    await page.click('[data-submit]:not([disabled])');
+    await page.waitForFunction((was) => document.querySelector('[data-case-open]').dataset.stage !== was, stage);
+  }
+  assert.equal(await opened.getAttribute('data-status'), 'closed');
+  assert.equal(await page.locator('[data-loop]').getAttribute('data-loop'), 'evaluate');
+  const { json } = await gateway.get(`/api/v1/cases/${id}`);
+  assert.equal(json.status, 'closed');
+  assert.equal(json.loop, 'evaluate');
+});
+
+/** Whatever the chosen action asks for. */
+async function fillForm(page) {
+  const assignee = page.locator('[data-field=assignee]');
+  if (await assignee.count()) {
+    await assignee.click();
+    await page.locator('.n-base-select-option').first().click();
+  }
+  const score = page.locator('[data-field=score] [data-value="5"]');
+  if (await score.count()) await score.click();
+  for (const input of await page.locator('form input[name], form textarea[name=note]').all()) {
+    if ((await input.inputValue()) === '') await input.fill('done');
+  }
+}
+
+test('an operator reports from a tile', async () => {
+  const { page } = desk;
+  await page.hover(`video[data-camera="${ids[0]}"]`);
+  await page.locator('article', { has: page.locator(`video[data-camera="${ids[0]}"]`) }).locator('button').first().click();
+  await page.locator('.report .n-base-selection').click();
+  await page.locator('.n-base-select-option:not(.n-base-select-group-header)').first().click();
+  await page.click('.report button[type=submit]');
+  await page.locator('[data-incident-open]').waitFor();
+  const id = await page.locator('[data-incident-open]').getAttribute('data-incident-open');
+  const { json } = await gateway.get(`/api/v1/incidents/${id}`);
+  assert.equal(json.camera_id, ids[0]);
+});
+
+test('a camera that goes away is said to be offline, and its last picture is gone', async () => {
+  const { page } = desk;
+  const video = page.locator(`video[data-camera="${ids[0]}"]`);
+  await cameras.order({ do: 'refuse', camera: cameras.names[0], seconds: 0 });
+  await cameras.order({ do: 'drop', camera: cameras.names[0] });
+  await page.locator(`video[data-camera="${ids[0]}"][data-state=offline]`).waitFor({ state: 'attached' });
+  assert.equal(await video.isVisible(), false, 'no old picture');
+  await page.getByText('离线', { exact: true }).first().waitFor();
+  await page.getByText(/自 \d\d:\d\d 起/).first().waitFor();
+
+  await cameras.order({ do: 'clear', camera: cameras.names[0] });
+  await page.locator(`video[data-camera="${ids[0]}"][data-state=live]`).waitFor();
+  await until(async () => (await countFrames(page, 1_000))[ids[0]] >= 5, 15_000, 'it moves again');
+});
+
+test('the language changes everything, and is kept', async () => {
+  const { page } = desk;
+  await page.click('[data-locale=en]');
+  await page.getByRole('heading', { name: 'Incidents' }).waitFor();
+  assert.equal(await page.getByText('事件队列').count(), 0);
+  await page.reload();
+  await page.getByRole('heading', { name: 'Incidents' }).waitFor();
+  await page.click('[data-locale=zh-CN]');
+  await page.getByRole('heading', { name: '事件队列' }).waitFor();
+});
+
+test('on a phone every tab fits', async () => {
+  const { page, wrong } = await openPage(browser, gateway.url, PHONE);
+  await signIn(page, 'admin', gateway.adminPassword());
+  for (const tab of ['map', 'wall', 'incidents', 'cases']) {
+    await page.click(`[data-tab=${tab}]`);
+    await page.locator('.phone section').first().waitFor();
+    const wide = await page.evaluate(() => {
+      const beyond = [...document.querySelectorAll('.screen *')].filter(
+        (element) => element.closest('.leaflet-container') === null && element.getBoundingClientRect().right > window.innerWidth + 1,
+      );
+      return { scroll: document.documentElement.scrollWidth, beyond: beyond.map((element) => element.className) };
+    });
+    assert.ok(wide.scroll <= 390, `${tab} is ${wide.scroll} wide`);
+    assert.deepEqual(wide.beyond, [], `${tab} reaches beyond the screen`);
+  }
+  await page.click('[data-tab=wall]');
+  await page.locator('video[data-camera][data-state=live]').first().waitFor();
+  assert.deepEqual(wrong, []);
+  await page.context().close();
+});
+
+test('nothing went wrong on the way, and nobody else was asked for anything', () => {
+  assert.deepEqual(desk.wrong.filter((line) => !/status of (403|404|401)/.test(line)), []);
+});
