@@ -12,39 +12,21 @@ import { Cameras } from './lib/cameras.mjs';
 const run = promisify(execFile);
 const DESK = { viewport: { width: 1920, height: 1080 }, locale: 'zh-CN' };
 const PHONE = { viewport: { width: 390, height: 844 }, locale: 'zh-CN' };
-const CAMERAS = 10; // one more than the wall shows at first
+const CAMERAS = 12; // as many as the demo county has: more than the wall shows at first
+const MARKUP = '<img src=x onerror=alert(1)>';
 
 let cameras, gateway, browser, desk;
 const ids = [];
 
-/** A place inside a grid of the demo county. */
-async function somewhere() {
-  const { json } = await gateway.get('/api/v1/grids');
-  const ring = json.features[0].geometry.coordinates[0].slice(0, -1);
-  const mean = (axis) => ring.reduce((sum, point) => sum + point[axis], 0) / ring.length;
-  return { lat: mean(1), lon: mean(0) };
-}
-
 before(async () => {
   cameras = await Cameras.start(CAMERAS);
   gateway = await Gateway.start({ set: { 'http.console_dir': consoleDir } });
-  await run(program(), ['seed', 'load', seedsDir, '--set', `gateway.data_dir=${gateway.dir}`], { timeout: 30_000 });
-  const location = await somewhere();
-  const department = (await gateway.get('/api/v1/departments')).json.items[0].id;
-  for (const name of cameras.names) {
-    const answer = await gateway.post('/api/v1/cameras', {
-      code: `test-${name}`,
-      name: `<b>${name}</b>`,
-      department_id: department,
-      location,
-      streams: [
-        { role: 'main', url: `rtsp://${cameras.rtsp}/${name}` },
-        { role: 'sub', url: `rtsp://${cameras.rtsp}/${name}/sub` },
-      ],
-    });
-    assert.equal(answer.status, 201, answer.text);
-    ids.push(answer.json.id);
-  }
+  const county = ['seed', 'load', seedsDir, '--var', `camera_base=rtsp://${cameras.rtsp}`];
+  await run(program(), [...county, '--set', `gateway.data_dir=${gateway.dir}`], { timeout: 30_000 });
+  const { json } = await gateway.get('/api/v1/cameras');
+  for (const name of cameras.names) ids.push(json.items.find((camera) => camera.code === name).id);
+  const renamed = await gateway.patch(`/api/v1/cameras/${ids[0]}`, { name: MARKUP });
+  assert.equal(renamed.status, 200, renamed.text);
   browser = await launch();
   desk = await openPage(browser, gateway.url, DESK);
 }, { timeout: 60_000 });
@@ -76,8 +58,8 @@ test('nine tiles move', async () => {
     'nine tiles show 15 frames in two seconds',
   );
   assert.equal(Object.keys(counts).length, 9);
-  assert.equal(await page.locator('article b').count(), 0, 'a name is text, never markup');
-  assert.equal(await page.getByText(`<b>${cameras.names[0]}</b>`).count(), 1);
+  await page.getByText(MARKUP).first().waitFor();
+  assert.equal(await page.locator('img[src=x]').count(), 0, 'a name is text, never markup');
 });
 
 test('a camera opens large and goes back to the wall', async () => {
