@@ -120,12 +120,6 @@ static bool code_ok(const char *code)
            strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(code);
 }
 
-static void wrong(struct fields *fields, const char *field, const char *reason)
-{
-    fields->bad = true;
-    http_invalid(fields->res, field, "%s", reason);
-}
-
 /* {lat,lon}, null for none. */
 static void apply_location(struct camera_edit *edit, struct fields *fields)
 {
@@ -139,16 +133,16 @@ static void apply_location(struct camera_edit *edit, struct fields *fields)
         return;
     }
     if (!json_is_number(lat) || !json_is_number(lon)) {
-        wrong(fields, "location", "must be {\"lat\": …, \"lon\": …} in degrees, or null");
+        field_wrong(fields, "location", "must be {\"lat\": …, \"lon\": …} in degrees, or null");
         return;
     }
     edit->lat = json_number_value(lat);
     edit->lon = json_number_value(lon);
     if (!(edit->lat >= -90 && edit->lat <= 90)) {
-        wrong(fields, "location/lat", "must lie from -90 to 90");
+        field_wrong(fields, "location/lat", "must lie from -90 to 90");
     }
     if (!(edit->lon >= -180 && edit->lon <= 180)) {
-        wrong(fields, "location/lon", "must lie from -180 to 180");
+        field_wrong(fields, "location/lon", "must lie from -180 to 180");
     }
 }
 
@@ -159,27 +153,27 @@ static void apply_record(struct camera_edit *edit, struct fields *fields)
         return;
     }
     if (!json_is_object(record)) {
-        wrong(fields, "record", "must be {\"mode\": …, \"retention_days\": …}");
+        field_wrong(fields, "record", "must be {\"mode\": …, \"retention_days\": …}");
         return;
     }
-    struct fields inner = {.json = record, .res = fields->res};
+    struct fields inner = {.json = record, .res = fields->res, .prefix = "record/"};
     const char *mode = field_word(&inner, "mode", modes, edit->record_mode);
     edit->retention_days = (int)field_int(&inner, "retention_days", 1, 36500, edit->retention_days);
     fields->bad = fields->bad || inner.bad || put(&edit->record_mode, mode) < 0;
 }
 
 /* A stream's URL, and what user info it brought. The stored password only stays with its host and port. */
-static void apply_url(struct camera_edit_stream *stream, struct fields *fields, const char *field)
+static void apply_url(struct camera_edit_stream *stream, struct fields *fields)
 {
     const char *text = se_json_str(fields->json, "url", NULL);
     struct se_err err = {0};
     char *url, *username, *password;
     if (!text || strlen(text) > 2048) {
-        wrong(fields, field, text ? "must have at most 2048 characters" : "must be text");
+        field_wrong(fields, "url", "%s", text ? "must have at most 2048 characters" : "must be text");
         return;
     }
     if (camera_url_split(text, &url, &username, &password, &err) < 0) {
-        wrong(fields, field, err.text[0] ? err.text : "cannot be used");
+        field_wrong(fields, "url", "%s", err.text[0] ? err.text : "cannot be used");
         return;
     }
     if (!camera_url_same_place(stream->url, url)) {
@@ -196,57 +190,50 @@ static void apply_url(struct camera_edit_stream *stream, struct fields *fields, 
     }
 }
 
-static void apply_credentials(struct camera_edit_stream *stream, struct fields *fields, const char *prefix)
+static void apply_credentials(struct camera_edit_stream *stream, struct fields *fields)
 {
-    char field[64];
-    bool user_given = field_given(fields, "username"), password_given = field_given(fields, "password");
-    struct fields quiet = {.json = fields->json, .res = fields->res};
-    if (user_given) {
-        const char *username = field_text(&quiet, "username", 0, 256, NULL);
-        if (put(&stream->username, username && *username ? username : NULL) < 0) {
-            quiet.bad = true;
-        }
+    bool password_given = field_given(fields, "password");
+    if (field_given(fields, "username")) {
+        const char *username = field_text(fields, "username", 0, 256, NULL);
+        fields->bad |= put(&stream->username, username && *username ? username : NULL) < 0;
     }
     if (password_given) {
-        const char *password = field_text(&quiet, "password", 0, 256, NULL);
+        const char *password = field_text(fields, "password", 0, 256, NULL);
         put_secret(&stream->password, password && *password ? strdup(password) : NULL);
     }
     if (stream->password && !stream->username) {
-        snprintf(field, sizeof(field), "%s/username", prefix);
         if (password_given) {
-            wrong(fields, field, "is missing beside the password");
+            field_wrong(fields, "username", "is missing beside the password");
         } else {
             put_secret(&stream->password, NULL);
         }
     }
-    fields->bad = fields->bad || quiet.bad;
 }
 
 static void apply_stream(struct camera_edit *edit, struct fields *fields, size_t index, const json_t *json,
                          bool seen[STREAM_ROLES])
 {
-    char prefix[32], field[64];
-    snprintf(prefix, sizeof(prefix), "streams/%zu", index);
-    snprintf(field, sizeof(field), "%s/role", prefix);
+    char prefix[32];
+    snprintf(prefix, sizeof(prefix), "streams/%zu/", index);
+    struct fields inner = {.json = json, .res = fields->res, .prefix = prefix};
     const char *role = se_json_str(json, "role", index == 0 ? "main" : "");
     size_t which = 0;
     while (which < STREAM_ROLES && strcmp(roles[which], role) != 0) {
         which++;
     }
     if (which == STREAM_ROLES || seen[which]) {
-        wrong(fields, field, which == STREAM_ROLES ? "must be main or sub" : "is there twice");
+        field_wrong(&inner, "role", "%s", which == STREAM_ROLES ? "must be main or sub" : "is there twice");
+        fields->bad = true;
         return;
     }
     seen[which] = true;
     struct camera_edit_stream *stream = &edit->streams[which];
-    struct fields inner = {.json = json, .res = fields->res};
-    snprintf(field, sizeof(field), "%s/url", prefix);
     if (field_given(&inner, "url")) {
-        apply_url(stream, &inner, field);
+        apply_url(stream, &inner);
     } else if (!stream->there) {
-        wrong(&inner, field, "is missing");
+        field_wrong(&inner, "url", "is missing");
     }
-    apply_credentials(stream, &inner, prefix);
+    apply_credentials(stream, &inner);
     const char *transport =
         field_word(&inner, "transport", transports, stream->transport ? stream->transport : "auto");
     stream->there = true;
@@ -261,17 +248,18 @@ static void apply_streams(struct camera_edit *edit, struct fields *fields, bool 
     json_t *stream;
     if (!streams) {
         if (is_new) {
-            wrong(fields, "streams", "is missing: at least the main stream with its url");
+            field_wrong(fields, "streams", "is missing: at least the main stream with its url");
         }
         return;
     }
     if (!json_is_array(streams) || json_array_size(streams) < 1 || json_array_size(streams) > STREAM_ROLES) {
-        wrong(fields, "streams", "must be a list of one or two: main, and sub where the camera has one");
+        field_wrong(fields, "streams",
+                    "must be a list of one or two: main, and sub where the camera has one");
         return;
     }
     json_array_foreach (streams, i, stream) {
         if (!json_is_object(stream)) {
-            wrong(fields, "streams", "must hold objects");
+            field_wrong(fields, "streams", "must hold objects");
             return;
         }
         apply_stream(edit, fields, i, stream, seen);
@@ -282,7 +270,7 @@ static void apply_streams(struct camera_edit *edit, struct fields *fields, bool 
         }
     }
     if (!seen[STREAM_MAIN]) {
-        wrong(fields, "streams", "needs the main stream");
+        field_wrong(fields, "streams", "needs the main stream");
     }
 }
 
@@ -296,7 +284,7 @@ int camera_edit_apply(struct camera_edit *edit, struct http_request *req, struct
     }
     const char *code = field_text(&fields, "code", 0, 64, edit->code);
     if (code && field_given(&fields, "code") && !code_ok(code)) {
-        wrong(&fields, "code", "must have 1 to 64 letters, digits, _ or -");
+        field_wrong(&fields, "code", "must have 1 to 64 letters, digits, _ or -");
     }
     const char *name =
         is_new ? field_need(&fields, "name", 200) : field_text(&fields, "name", 1, 200, edit->name);

@@ -1,6 +1,7 @@
 #include "fields.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,18 @@ int fields_begin(struct http_request *req, struct http_response *res, struct fie
     }
     *ret_fields = (struct fields){.json = req->json, .res = res};
     return 0;
+}
+
+void field_wrong(struct fields *fields, const char *name, const char *fmt, ...)
+{
+    char field[64], reason[256];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(reason, sizeof(reason), fmt, args);
+    va_end(args);
+    snprintf(field, sizeof(field), "%s%s", fields->prefix ? fields->prefix : "", name);
+    fields->bad = true;
+    http_invalid(fields->res, field, "%s", reason);
 }
 
 int fields_end(const struct fields *fields)
@@ -48,18 +61,15 @@ const char *field_text(struct fields *fields, const char *name, size_t min, size
         return NULL;
     }
     if (!json_is_string(value)) {
-        fields->bad = true;
-        http_invalid(fields->res, name, "must be text");
+        field_wrong(fields, name, "must be text");
         return fallback;
     }
     const char *text = json_string_value(value);
     long length = text_length(text);
     if (length < 0) {
-        fields->bad = true;
-        http_invalid(fields->res, name, "must not contain line breaks or other control characters");
+        field_wrong(fields, name, "must not contain line breaks or other control characters");
     } else if ((size_t)length < min || (size_t)length > max) {
-        fields->bad = true;
-        http_invalid(fields->res, name, "must have %zu to %zu characters", min, max);
+        field_wrong(fields, name, "must have %zu to %zu characters", min, max);
     }
     return text;
 }
@@ -67,8 +77,7 @@ const char *field_text(struct fields *fields, const char *name, size_t min, size
 const char *field_need(struct fields *fields, const char *name, size_t max)
 {
     if (!field_given(fields, name)) {
-        fields->bad = true;
-        http_invalid(fields->res, name, "is missing");
+        field_wrong(fields, name, "is missing");
         return "";
     }
     return field_text(fields, name, 1, max, "");
@@ -78,8 +87,7 @@ bool field_bool(struct fields *fields, const char *name, bool fallback)
 {
     const json_t *value = json_object_get(fields->json, name);
     if (value && !json_is_boolean(value)) {
-        fields->bad = true;
-        http_invalid(fields->res, name, "must be true or false");
+        field_wrong(fields, name, "must be true or false");
         return fallback;
     }
     return value ? json_is_true(value) : fallback;
@@ -92,9 +100,7 @@ int64_t field_int(struct fields *fields, const char *name, int64_t min, int64_t 
         return fallback;
     }
     if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max) {
-        fields->bad = true;
-        http_invalid(fields->res, name, "must be a whole number from %lld to %lld", (long long)min,
-                     (long long)max);
+        field_wrong(fields, name, "must be a whole number from %lld to %lld", (long long)min, (long long)max);
         return fallback;
     }
     return json_integer_value(value);
@@ -104,8 +110,7 @@ se_wall_ms field_time(struct fields *fields, const char *name)
 {
     se_wall_ms ms = 0;
     if (se_json_time(fields->json, name, &ms) == -EINVAL) {
-        fields->bad = true;
-        http_invalid(fields->res, name, "must be a time such as 2026-11-22T08:00:00Z");
+        field_wrong(fields, name, "must be a time such as 2026-11-22T08:00:00Z");
     }
     return ms;
 }
@@ -125,8 +130,7 @@ const char *field_word(struct fields *fields, const char *name, const char *cons
         size_t used = strlen(list);
         snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", words[i]);
     }
-    fields->bad = true;
-    http_invalid(fields->res, name, "must be one of %s", list);
+    field_wrong(fields, name, "must be one of %s", list);
     return fallback;
 }
 

@@ -8,8 +8,12 @@
 struct fields {
     const json_t *json;
     struct http_response *res;
-    bool bad; /* something was wrong: return fields_end() */
+    const char *prefix; /* of inner objects: "record/", or NULL */
+    bool bad;           /* something was wrong: return fields_end() */
 };
+/* Names one wrong member. */
+void field_wrong(struct fields *fields, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* -EPROTO (422) when the body is not an object. */
 int fields_begin(struct http_request *req, struct http_response *res, struct fields *ret_fields);

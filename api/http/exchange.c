@@ -49,6 +49,7 @@ void exchange_free(struct exchange *ex)
     }
     http_response_fini(&ex->res);
     json_decref(ex->req.json);
+    atomic_fetch_sub(&ex->api->body_bytes, (int64_t)ex->body_cap);
     free(ex->body);
     free(ex->uri);
     free(ex->path);
@@ -189,22 +190,51 @@ static enum MHD_Result begin(struct exchange *ex, const char *method)
     return MHD_YES;
 }
 
-/* A body without a length turned out too long. libmicrohttpd takes no answer in the middle of one, so the
- * words go straight to the socket. */
-static enum MHD_Result cut_body(struct exchange *ex)
+/* libmicrohttpd takes no answer in the middle of a body, so the words go straight to the socket. */
+static enum MHD_Result cut_body(struct exchange *ex, const char *answer)
 {
-    static const char answer[] =
-        "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/problem+json\r\n"
-        "Content-Length: 79\r\nConnection: close\r\n\r\n"
-        "{\"detail\":\"The body is too long.\",\"status\":413,\"title\":\"Content Too Large\"    }";
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (info) {
         peers_linger(ex->api->peers, info->connect_fd);
-        (void)!send(info->connect_fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)!send(info->connect_fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
     }
-    http_count(HTTP_METRIC_4XX);
     return MHD_NO;
+}
+
+/* A body without a length turned out too long. */
+static enum MHD_Result cut_long_body(struct exchange *ex)
+{
+    http_count(HTTP_METRIC_4XX);
+    return cut_body(ex,
+                    "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/problem+json\r\n"
+                    "Content-Length: 75\r\nConnection: close\r\n\r\n"
+                    "{\"detail\":\"The body is too long.\",\"status\":413,\"title\":\"Content Too Large\"}");
+}
+
+/* Room for n more bytes of the body, within what all bodies together may hold. */
+static bool grow_body(struct exchange *ex, size_t n)
+{
+    size_t cap = ex->body_cap ? ex->body_cap : 4096;
+    while (cap - ex->body_size < n) {
+        cap *= 2;
+    }
+    if (cap == ex->body_cap) {
+        return true;
+    }
+    int64_t more = (int64_t)(cap - ex->body_cap);
+    if (atomic_fetch_add(&ex->api->body_bytes, more) + more > HTTP_BODIES_BYTES) {
+        atomic_fetch_sub(&ex->api->body_bytes, more);
+        return false;
+    }
+    char *body = realloc(ex->body, cap);
+    if (!body) {
+        atomic_fetch_sub(&ex->api->body_bytes, more);
+        return false;
+    }
+    ex->body = body;
+    ex->body_cap = cap;
+    return true;
 }
 
 static enum MHD_Result take_body(struct exchange *ex, const char *data, size_t *size)
@@ -213,22 +243,16 @@ static enum MHD_Result take_body(struct exchange *ex, const char *data, size_t *
     *size = 0;
     if (ex->swallow) {
         ex->swallowed += n;
-        return ex->swallowed > HTTP_SWALLOW_BYTES ? cut_body(ex) : MHD_YES;
+        return ex->swallowed > HTTP_SWALLOW_BYTES ? cut_long_body(ex) : MHD_YES;
     }
     if (n > ex->req.route->body_max - ex->body_size) {
-        return cut_body(ex);
+        return cut_long_body(ex);
     }
-    if (n > ex->body_cap - ex->body_size) {
-        size_t cap = ex->body_cap ? ex->body_cap * 2 : 4096;
-        while (cap - ex->body_size < n) {
-            cap *= 2;
-        }
-        char *body = realloc(ex->body, cap);
-        if (!body) {
-            return MHD_NO;
-        }
-        ex->body = body;
-        ex->body_cap = cap;
+    if (!grow_body(ex, n)) {
+        http_count(HTTP_METRIC_BODIES_REFUSED);
+        http_count(HTTP_METRIC_5XX);
+        return cut_body(ex, "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+                            "Connection: close\r\n\r\n");
     }
     memcpy(ex->body + ex->body_size, data, n);
     ex->body_size += n;

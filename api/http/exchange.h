@@ -7,7 +7,8 @@
 #include "http/server.h"
 
 #define HTTP_COOKIE        "sharpeyes_session"
-#define HTTP_SWALLOW_BYTES 65536 /* of an unwanted body, so that the connection can go on */
+#define HTTP_BODIES_BYTES  134217728 /* of all requests under way together */
+#define HTTP_SWALLOW_BYTES 65536     /* of an unwanted body, so that the connection can go on */
 
 enum exchange_state {
     EXCHANGE_NEW,     /* nothing but the request line is known */

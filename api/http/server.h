@@ -30,6 +30,7 @@ struct api {
     struct MHD_Daemon *daemon;
     int listen_fd;
     _Atomic bool stopping;
+    _Atomic int64_t body_bytes; /* held by all requests' bodies together */
     unsigned body_timeout_s;
     unsigned keepalive_s;
     char boot[17]; /* tells this run's event numbers from another's */
@@ -95,6 +96,7 @@ enum http_metric {
     HTTP_METRIC_CUT_IDLE,
     HTTP_METRIC_CUT_HEADERS,
     HTTP_METRIC_CUT_BODY,
+    HTTP_METRIC_BODIES_REFUSED,
     HTTP_METRIC_BYTES_OUT,
     HTTP_METRIC_STREAMS,
     HTTP_METRIC_STREAMS_STALLED,

@@ -1,7 +1,10 @@
 // The HTTP floor from outside: who gets in, what is refused and how, and what stays open.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Gateway, program, sleep, until } from './lib/gateway.mjs';
 
@@ -355,7 +358,7 @@ test('cameras: made, read, changed, deleted; secrets stay inside', async () => {
   const bad = await g.post('/api/v1/cameras', { code: 'a b', streams: [{ role: 'third', url: 'x' }], location: { lat: 91, lon: 0 }, record: { mode: 'sometimes' } });
   assert.equal(bad.status, 422);
   const fields = bad.json.errors.map((e) => e.field);
-  for (const field of ['code', 'name', 'location/lat', 'mode', 'streams/0/role']) assert.ok(fields.includes(field), `${field} in ${fields}`);
+  for (const field of ['code', 'name', 'location/lat', 'record/mode', 'streams/0/role']) assert.ok(fields.includes(field), `${field} in ${fields}`);
   for (const url of ['file:///etc/passwd', 'exec:id', 'rtsp://127.0.0.1/a\r\nX: y', 'rtsp://u%0d%0aX@127.0.0.1/', 'rtsp://169.254.169.254/', 'rtsp://8.8.8.8/x']) {
     const answer = await g.post('/api/v1/cameras', { name: 'x', streams: [{ role: 'main', url }] });
     assert.equal(answer.status, 422, `${url}: ${answer.text}`);
@@ -546,6 +549,64 @@ test('many slow and idle connections do not keep others out', async () => {
   assert.ok(times[48] < 500, `p98 ${times[48]} ms`);
   for (const socket of sockets) socket.destroy();
   await until(async () => (await g.metric('sharpeyes_http_connections')) < 50, 5000, 'they are gone');
+});
+
+test('bytes can be asked for in part', async () => {
+  const whole = await g.get('/api/v1/openapi.yaml');
+  const part = await g.get('/api/v1/openapi.yaml', { headers: { range: 'bytes=2-5' } });
+  assert.equal(part.status, 206);
+  assert.equal(part.text, whole.text.slice(2, 6));
+  assert.match(part.headers.get('content-range'), /^bytes 2-5\/\d+$/);
+  const none = await g.get('/api/v1/openapi.yaml', { headers: { range: 'bytes=99999999-' } });
+  assert.equal(none.status, 416);
+  assert.match(none.headers.get('content-range'), /^bytes \*\/\d+$/);
+});
+
+test('more bodies than there is room for are refused, and the room comes back', async () => {
+  const [host, port] = g.address.split(':');
+  const sockets = [];
+  const answers = [];
+  for (let i = 0; i < 12; i++) {
+    const socket = net.connect(Number(port), host);
+    socket.on('error', () => {});
+    socket.on('data', (data) => answers.push(data.toString().slice(0, 12)));
+    socket.write('POST /api/v1/signals HTTP/1.1\r\nHost: x\r\nContent-Length: 16000000\r\n\r\n');
+    socket.write('x'.repeat(15_000_000));
+    sockets.push(socket);
+  }
+  await until(() => answers.includes('HTTP/1.1 503'), 10_000, 'some are refused');
+  assert.ok((await g.metric('sharpeyes_http_bodies_refused_total')) >= 1);
+  for (const socket of sockets) socket.destroy();
+  await until(async () => (await g.post('/api/v1/departments', { code: `room-${Date.now()}`, name: 'x' })).status === 201, 5000, 'room again');
+});
+
+test('the console is served as it was built', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sharpeyes-console-'));
+  mkdirSync(join(dir, 'assets'));
+  writeFileSync(join(dir, 'index.html'), '<!doctype html><title>built</title>');
+  writeFileSync(join(dir, 'assets', 'app-1a2b.js'), 'export {};');
+  writeFileSync(join(dir, '.secret'), 'no');
+  const other = await Gateway.start({ set: { 'http.console_dir': dir }, signIn: false });
+  try {
+    for (const path of ['/', '/index.html', '/incidents', '/incidents/42']) {
+      const page = await other.get(path, { token: null });
+      assert.equal(page.status, 200, path);
+      assert.match(page.text, /built/);
+      assert.match(page.headers.get('content-type'), /^text\/html/);
+      assert.equal(page.headers.get('cache-control'), 'no-cache');
+    }
+    const script = await other.get('/assets/app-1a2b.js', { token: null });
+    assert.match(script.headers.get('content-type'), /^text\/javascript/);
+    assert.match(script.headers.get('cache-control'), /immutable/);
+    const same = await other.get('/assets/app-1a2b.js', { token: null, headers: { 'if-none-match': script.headers.get('etag') } });
+    assert.equal(same.status, 304);
+    for (const path of ['/assets/none.js', '/.secret', '/api/v1/none', '/api/none']) {
+      assert.equal((await other.get(path, { token: null })).status, 404, path);
+    }
+  } finally {
+    await other.stop();
+    rmSync(dir, { recursive: true });
+  }
 });
 
 test('the audit chain is whole and can be filtered', async () => {
