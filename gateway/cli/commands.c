@@ -166,7 +166,7 @@ static void print_seed(const json_t *result)
     }
     size_t i;
     json_t *user;
-    json_array_foreach (json_object_get(result, "users"), i, user) {
+    json_array_foreach (json_object_get(result, "new_users"), i, user) {
         if (se_json_str(user, "password", NULL))
             printf("user %-20s password %s (shown this once)\n", se_json_str(user, "username", ""),
                    se_json_str(user, "password", ""));

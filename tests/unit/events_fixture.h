@@ -67,7 +67,8 @@ static inline int fixture_admin(struct store_tx *tx, void *ctx)
     snprintf(f->admin.user_id, sizeof f->admin.user_id, "%s", se_json_str(user, "id", ""));
     snprintf(f->admin.username, sizeof f->admin.username, "admin");
     snprintf(f->admin.roles, sizeof f->admin.roles, "administrator");
-    snprintf(f->admin.department_id, sizeof f->admin.department_id, "%s", se_json_str(user, "department_id", ""));
+    snprintf(f->admin.department_id, sizeof f->admin.department_id, "%s",
+             se_json_str(user, "department_id", ""));
     return 0;
 }
 
@@ -116,7 +117,8 @@ static inline void fixture_seed(struct fixture *f, const char *dir)
 {
     struct se_err err = {0};
     json_t *report = NULL;
-    struct seed_deps deps = {.options = f->options, .store = f->store, .access = f->access, .events = f->events};
+    struct seed_deps deps = {
+        .options = f->options, .store = f->store, .access = f->access, .events = f->events};
     if (seed_load(dir, &deps, &report, &err))
         fail_msg("%s", err.text);
     json_decref(report);

@@ -9,7 +9,8 @@
 
 static struct seed_deps deps_of(const struct fixture *f)
 {
-    return (struct seed_deps){.options = f->options, .store = f->store, .access = f->access, .events = f->events};
+    return (struct seed_deps){
+        .options = f->options, .store = f->store, .access = f->access, .events = f->events};
 }
 
 static int64_t count_of(const json_t *report, const char *what, const char *how)
@@ -78,7 +79,8 @@ static void passwords_are_kept_for_one_reader(void **state)
     se_wall_ms expires;
     struct access_who who;
     int retry;
-    assert_int_equal(access_sign_in(f->access, line, password, "127.0.0.1", token, &expires, &who, &retry), 0);
+    assert_int_equal(access_sign_in(f->access, line, password, "127.0.0.1", token, &expires, &who, &retry),
+                     0);
 }
 
 static int check_sealed(const struct camera_row *row, void *ctx)
@@ -169,31 +171,40 @@ static void the_place_of_a_fault_is_named(void **state)
 {
     struct fixture *f = *state;
     const char *good = "code,name,level,parent_id\n421200000000,City,city,\n";
-    write_file(f, "divisions.csv", "code,name,level,parent_id\n421200000000,City,city,\n4212,Short,county,421200000000\n");
+    write_file(f, "divisions.csv",
+               "code,name,level,parent_id\n421200000000,City,city,\n4212,Short,county,421200000000\n");
     refused(f, "divisions.csv:3: ", "12 digits");
     write_file(f, "divisions.csv", "code,name,level,parent_id\n\n421200000000,City\n");
     refused(f, "divisions.csv:3: ", "2 cells");
     write_file(f, "divisions.csv", "code,name,level,parent_id\n421200000000,\"City,city,\n");
     refused(f, "divisions.csv:2: ", "quote");
-    write_file(f, "divisions.csv", "code,name,level,parent_id\n421200000000,City,city,\n421202000000,X,county,429900000000\n");
+    write_file(f, "divisions.csv",
+               "code,name,level,parent_id\n421200000000,City,city,\n421202000000,X,county,429900000000\n");
     refused(f, "divisions.csv:3: ", "no division");
 
     write_file(f, "divisions.csv", good);
-    write_file(f, "rules.json", "[\n{\"code\":\"a\",\"name\":\"A\",\"when\":{},\"then\":{\"kind\":\"none\"}},\n]");
+    write_file(f, "rules.json",
+               "[\n{\"code\":\"a\",\"name\":\"A\",\"when\":{},\"then\":{\"kind\":\"none\"}},\n]");
     refused(f, "rules.json: ", "3");
-    write_file(f, "rules.json", "[{\"code\":\"a\",\"name\":\"A\",\"when\":{\"min_severity\":\"loud\"},\"then\":{\"kind\":\"x\"}}]");
+    write_file(
+        f, "rules.json",
+        "[{\"code\":\"a\",\"name\":\"A\",\"when\":{\"min_severity\":\"loud\"},\"then\":{\"kind\":\"x\"}}]");
     refused(f, "rules.json: ", "0/when/min_severity");
     write_file(f, "rules.json", "[{\"code\":\"a\",\"name\":\"A\",\"when\":{},\"then\":{\"kind\":\"none\"}}]");
     refused(f, "rules.json: ", "then/kind");
 
     write_file(f, "rules.json", "[]");
-    write_file(f, "kinds/k.json", "{\"code\":\"k\",\"name\":{\"zh\":\"k\",\"en\":\"k\"},\"initial\":\"a\",\"stages\":[],\"actions\":[]}");
+    write_file(f, "kinds/k.json",
+               "{\"code\":\"k\",\"name\":{\"zh\":\"k\",\"en\":\"k\"},\"initial\":\"a\",\"stages\":[],"
+               "\"actions\":[]}");
     refused(f, "kinds/k.json: ", "stages");
     unlink(strcat(strcpy((char[160]){0}, f->dir), "/seeds/kinds/k.json"));
 
     write_file(f, "grids.geojson",
-               "{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"properties\":{\"code\":\"g\",\"name\":\"g\","
-               "\"division_id\":\"421200000000\"},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[[[0,0],[1,1],[1,0],[0,1],[0,0]]]}}]}");
+               "{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"properties\":{\"code\":"
+               "\"g\",\"name\":\"g\","
+               "\"division_id\":\"421200000000\"},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[[[0,0],"
+               "[1,1],[1,0],[0,1],[0,0]]]}}]}");
     refused(f, "grids.geojson: features/0/geometry", "Self-intersection at longitude 0.5");
 }
 

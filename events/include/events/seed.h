@@ -26,9 +26,9 @@ struct seed_deps {
 
 /* Reads and checks every file below dir, then writes them all in one transaction: all or nothing.
  * -EINVAL: err->text begins with the file and the line or JSON path that is wrong; -ENOENT no such directory.
- * report: {"divisions":{"added":1,"changed":0,"unchanged":95}, …, "users":[{username,password}] for those
- * that are new — shown this once, and appended to DATA_DIR/demo-users (0600)}. Pool threads only: hashing is
- * slow. */
+ * report: {"divisions":{"added":1,"changed":0,"unchanged":95}, …, "new_users":[{username,password}]}: the
+ * passwords of users that are new, shown this once and appended to DATA_DIR/demo-users (0600). Pool threads
+ * only: hashing is slow. */
 int seed_load(const char *dir, const struct seed_deps *deps, json_t **ret_report, struct se_err *err);
 
 #endif
