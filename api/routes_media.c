@@ -11,7 +11,7 @@
 #include "routes.h"
 
 #define RANGE_MAX_MS    (31 * 86400000LL) /* of a list */
-#define PLAYBACK_MAX_MS 86400000LL        /* of one playback */
+#define PLAYBACK_MAX_MS (12 * 3600000LL)  /* of one playback */
 
 /* --- snapshot.jpg -----------------------------------------------------------------------------------------
  */

@@ -77,18 +77,41 @@ static void tkhd(struct mp4_writer *w, const struct mp4_movie *movie, uint32_t t
     mp4_end(w, box);
 }
 
-static void edts(struct mp4_writer *w, const struct mp4_movie *movie)
+static void edit(struct mp4_writer *w, uint64_t duration, int64_t media)
 {
-    if (!movie->duration_90k && !movie->edit_media_90k)
-        return;
-    size_t outer = mp4_begin(w, BOX("edts"));
-    size_t box = mp4_begin_full(w, BOX("elst"), 1, 0);
-    mp4_u32(w, 1);
-    mp4_u64(w, movie->duration_90k); /* 0 in a fragmented file: all that follows */
-    mp4_u64(w, (uint64_t)movie->edit_media_90k);
+    mp4_u64(w, duration); /* 0 in a fragmented file: all that follows */
+    mp4_u64(w, (uint64_t)media);
     mp4_u16(w, 1);
     mp4_u16(w, 0);
-    mp4_end(w, box);
+}
+
+static const struct mp4_table *table_of(const struct mp4_movie *movie, uint32_t track)
+{
+    return movie->tables[track == MP4_TRACK_VIDEO ? 0 : 1];
+}
+
+static void edts(struct mp4_writer *w, const struct mp4_movie *movie, uint32_t track)
+{
+    const struct mp4_table *table = table_of(movie, track);
+    if (!table && !movie->edit_media_90k)
+        return;
+    size_t outer = mp4_begin(w, BOX("edts"));
+    size_t elst = mp4_begin_full(w, BOX("elst"), 1, 0);
+    if (!table) {
+        mp4_u32(w, 1);
+        edit(w, 0, movie->edit_media_90k);
+    } else if (table->first_pts_90k <= movie->from_90k) {
+        mp4_u32(w, 1);
+        edit(w, movie->duration_90k, movie->from_90k - table->first_dts_90k);
+    } else {
+        /* Nothing of this track at first: that time is kept empty. */
+        uint64_t empty = (uint64_t)(table->first_pts_90k - movie->from_90k);
+        mp4_u32(w, 2);
+        edit(w, empty, -1);
+        edit(w, movie->duration_90k > empty ? movie->duration_90k - empty : 1,
+             table->first_pts_90k - table->first_dts_90k);
+    }
+    mp4_end(w, elst);
     mp4_end(w, outer);
 }
 
@@ -178,10 +201,15 @@ static void stbl(struct mp4_writer *w, const struct mp4_movie *movie, bool video
             mp4a(w, movie->audio[i]);
     }
     mp4_end(w, stsd);
-    empty_table(w, BOX("stts"), 4);
-    empty_table(w, BOX("stsc"), 4);
-    empty_table(w, BOX("stsz"), 8);
-    empty_table(w, BOX("stco"), 4);
+    const struct mp4_table *table = movie->tables[video ? 0 : 1];
+    if (table) {
+        mp4_table_write(w, table, movie->mdat_at);
+    } else {
+        empty_table(w, BOX("stts"), 4);
+        empty_table(w, BOX("stsc"), 4);
+        empty_table(w, BOX("stsz"), 8);
+        empty_table(w, BOX("stco"), 4);
+    }
     mp4_end(w, box);
 }
 
@@ -207,13 +235,13 @@ static void trak(struct mp4_writer *w, const struct mp4_movie *movie, uint32_t t
     bool video = track == MP4_TRACK_VIDEO;
     size_t box = mp4_begin(w, BOX("trak"));
     tkhd(w, movie, track);
-    edts(w, movie);
+    edts(w, movie, track);
     size_t mdia = mp4_begin(w, BOX("mdia"));
     size_t mdhd = mp4_begin_full(w, BOX("mdhd"), 1, 0);
     mp4_u64(w, created(movie));
     mp4_u64(w, created(movie));
     mp4_u32(w, MP4_TIMESCALE);
-    mp4_u64(w, movie->duration_90k ? movie->duration_90k + (uint64_t)movie->edit_media_90k : 0);
+    mp4_u64(w, 0);      /* of samples in moov: there are none */
     mp4_u16(w, 0x55c4); /* und */
     mp4_u16(w, 0);
     mp4_end(w, mdhd);
@@ -226,11 +254,6 @@ static void trak(struct mp4_writer *w, const struct mp4_movie *movie, uint32_t t
 static void mvex(struct mp4_writer *w, const struct mp4_movie *movie)
 {
     size_t box = mp4_begin(w, BOX("mvex"));
-    if (movie->duration_90k) {
-        size_t mehd = mp4_begin_full(w, BOX("mehd"), 1, 0);
-        mp4_u64(w, movie->duration_90k);
-        mp4_end(w, mehd);
-    }
     for (uint32_t track = MP4_TRACK_VIDEO; track <= MP4_TRACK_AUDIO; track++) {
         if (!(track == MP4_TRACK_VIDEO ? movie->video_count : movie->audio_count))
             continue;
@@ -249,28 +272,58 @@ bool mp4_audio_supported(const struct audio_params *params)
            params->config_size <= sizeof(params->config) && params->channels > 0 && params->sample_rate > 0;
 }
 
-struct se_buf *mp4_init_segment(const struct mp4_movie *movie)
+static bool can_carry(const struct mp4_movie *movie)
 {
     if (movie->video_count > MP4_DESCRIPTIONS_MAX || movie->audio_count > MP4_DESCRIPTIONS_MAX)
-        return NULL;
+        return false;
     for (unsigned i = 0; i < movie->video_count; i++) {
         enum codec codec = movie->video[i]->codec;
         if ((codec != CODEC_H264 && codec != CODEC_H265) || movie->video[i]->config_size > CODEC_CONFIG_MAX)
-            return NULL;
+            return false;
     }
     for (unsigned i = 0; i < movie->audio_count; i++)
         if (!mp4_audio_supported(movie->audio[i]))
-            return NULL;
-    struct mp4_writer w = {0};
-    ftyp(&w);
-    size_t moov = mp4_begin(&w, BOX("moov"));
-    mvhd(&w, movie);
+            return false;
+    return true;
+}
+
+static void head(struct mp4_writer *w, const struct mp4_movie *movie)
+{
+    ftyp(w);
+    size_t moov = mp4_begin(w, BOX("moov"));
+    mvhd(w, movie);
     if (movie->video_count)
-        trak(&w, movie, MP4_TRACK_VIDEO);
+        trak(w, movie, MP4_TRACK_VIDEO);
     if (movie->audio_count)
-        trak(&w, movie, MP4_TRACK_AUDIO);
-    mvex(&w, movie);
-    mp4_end(&w, moov);
+        trak(w, movie, MP4_TRACK_AUDIO);
+    if (!movie->tables[0] && !movie->tables[1])
+        mvex(w, movie);
+    mp4_end(w, moov);
+}
+
+struct se_buf *mp4_init_segment(const struct mp4_movie *movie)
+{
+    struct mp4_writer w = {0};
+    if (!can_carry(movie))
+        return NULL;
+    head(&w, movie);
+    return mp4_take(&w);
+}
+
+struct se_buf *mp4_file_head(struct mp4_movie *movie, uint64_t bytes)
+{
+    struct mp4_writer w = {0};
+    if (!can_carry(movie))
+        return NULL;
+    /* Written twice: the places of chunks depend on its own size, its size not on them. */
+    movie->mdat_at = 0;
+    head(&w, movie);
+    movie->mdat_at = w.len + 16;
+    w.len = 0;
+    head(&w, movie);
+    mp4_u32(&w, 1); /* a 64-bit size follows */
+    mp4_u32(&w, BOX("mdat"));
+    mp4_u64(&w, 16 + bytes);
     return mp4_take(&w);
 }
 

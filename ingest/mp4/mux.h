@@ -1,13 +1,12 @@
-/* Our own fragmented MP4 (ISO/IEC 14496-12, -14, -15): init segments, fragments, mfra.
+/* Our own MP4 (ISO/IEC 14496-12, -14, -15): init segments, fragments, mfra; and whole files for playback.
  *
- * Both tracks run at 90 kHz. Video is track 1, audio track 2. Every tfhd carries a
- * sample description index and every tfdt is 64 bits wide, so that playback can
- * move a stored fragment in time by overwriting bytes in place. */
+ * Both tracks run at 90 kHz. Video is track 1, audio track 2. */
 #ifndef MP4_MUX_H
 #define MP4_MUX_H
 
 #include "access_unit.h"
 #include "mp4/box.h"
+#include "mp4/table.h"
 
 #define MP4_TIMESCALE        90000
 #define MP4_TRACK_VIDEO      1
@@ -20,14 +19,23 @@ struct mp4_movie {
     unsigned video_count;                                   /* 0: no video track */
     const struct audio_params *audio[MP4_DESCRIPTIONS_MAX];
     unsigned audio_count;
-    uint64_t duration_90k;  /* 0: not known (live, a growing file) */
-    int64_t edit_media_90k; /* where presentation starts in the media; with duration 0 too: no edit list */
-    se_wall_ms created_ms;  /* 0: not said */
+    int64_t edit_media_90k; /* fragmented: media time where presentation starts; 0: no edit list */
+    /* A whole file instead: its samples, each track's edits from presentation time `from` on. */
+    const struct mp4_table *tables[2]; /* video, audio; both NULL: fragmented */
+    int64_t from_90k;                  /* on the tables' timeline */
+    uint64_t duration_90k;             /* of the presentation */
+    se_wall_ms created_ms;             /* 0: not said */
+    uint64_t mdat_at;                  /* filled by mp4_file_head() */
 };
 /* NULL: out of memory, or a codec that the container cannot carry. */
 struct se_buf *mp4_init_segment(const struct mp4_movie *movie);
+/* The same of a whole file, with the head of an mdat of `bytes`: ftyp, moov, mdat's first 16 bytes. */
+struct se_buf *mp4_file_head(struct mp4_movie *movie, uint64_t bytes);
 /* Fills params->mime (RFC 6381) from its codec and config. */
 void mp4_codec_string(struct video_params *params);
+/* The parameter sets of the configuration record as NAL units behind their 4-byte lengths, as they would
+ * stand in front of a keyframe. -EBADMSG, -ENOMEM. */
+int mp4_parameter_sets(const struct video_params *params, struct se_buf **ret_sets);
 /* Can MP4 carry it, as written here? */
 bool mp4_audio_supported(const struct audio_params *params);
 

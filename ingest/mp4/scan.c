@@ -280,7 +280,7 @@ struct defaults {
     uint32_t duration, size, flags;
 };
 
-static int read_tfhd(struct span tfhd, const uint8_t *moof, struct mp4_traf *traf, struct defaults *defaults)
+static int read_tfhd(struct span tfhd, struct mp4_traf *traf, struct defaults *defaults)
 {
     if (tfhd.size < 8)
         return -EBADMSG;
@@ -298,8 +298,6 @@ static int read_tfhd(struct span tfhd, const uint8_t *moof, struct mp4_traf *tra
         if (tfhd.size < at + 4)
             return -EBADMSG;
         *into[i] = mp4_get_u32(tfhd.data + at);
-        if (i == 0)
-            traf->description_at = (size_t)(tfhd.data + at - moof);
         at += 4;
     }
     return 0;
@@ -369,14 +367,13 @@ static int read_trun(struct span trun, const struct defaults *defaults, uint64_t
     return 0;
 }
 
-static int read_traf(struct span body, const uint8_t *moof, uint64_t moof_offset, bool samples,
-                     struct mp4_traf *traf)
+static int read_traf(struct span body, uint64_t moof_offset, bool samples, struct mp4_traf *traf)
 {
     struct span tfhd, tfdt, trun;
     struct defaults defaults = {0};
     if (!find(body, BOX("tfhd"), &tfhd) || !find(body, BOX("tfdt"), &tfdt) || !find(body, BOX("trun"), &trun))
         return -EBADMSG;
-    int r = read_tfhd(tfhd, moof, traf, &defaults);
+    int r = read_tfhd(tfhd, traf, &defaults);
     if (r < 0)
         return r;
     if (tfdt.size < 12 || tfdt.data[0] != 1)
@@ -384,7 +381,6 @@ static int read_traf(struct span body, const uint8_t *moof, uint64_t moof_offset
     traf->dts_90k = mp4_get_u64(tfdt.data + 4);
     if (traf->dts_90k >= 1ULL << 60)
         return -EBADMSG;
-    traf->tfdt_at = (size_t)(tfdt.data + 4 - moof);
     return read_trun(trun, &defaults, moof_offset, samples, traf);
 }
 
@@ -422,8 +418,6 @@ int mp4_read_fragment(const struct mp4_input *input, uint64_t offset, bool sampl
     struct span in = {data + 8, (size_t)moof.size - 8}, body;
     uint32_t type;
     while (r == 0 && child(&in, &type, &body)) {
-        if (type == BOX("mfhd") && body.size >= 8)
-            fragment.sequence_at = (size_t)(body.data + 4 - data);
         if (type != BOX("traf"))
             continue;
         if (fragment.traf_count == 2) {
@@ -431,13 +425,13 @@ int mp4_read_fragment(const struct mp4_input *input, uint64_t offset, bool sampl
             break;
         }
         struct mp4_traf *traf = &fragment.trafs[fragment.traf_count++];
-        r = read_traf(body, data, offset, samples, traf);
+        r = read_traf(body, offset, samples, traf);
         if (r == 0 && (traf->data_offset < mdat.offset + mdat.header || traf->data_offset > fragment.end ||
                        traf->payload > fragment.end - traf->data_offset))
             r = -EBADMSG;
     }
     free(data);
-    if (r == 0 && (fragment.traf_count == 0 || !fragment.sequence_at))
+    if (r == 0 && (fragment.traf_count == 0))
         r = -EBADMSG;
     if (r < 0) {
         mp4_fragment_fini(&fragment);

@@ -39,14 +39,12 @@ struct mp4_traf {
     uint64_t data_offset; /* of the first sample, from the file's start */
     bool keyframe;        /* begins with one */
     int32_t first_cts_90k;
-    int64_t end_pts_90k;            /* latest presentation end */
-    size_t description_at, tfdt_at; /* from the start of moof, for patching; description_at 0: not there */
-    struct mp4_sample *samples;     /* only when asked for; free() */
+    int64_t end_pts_90k;        /* latest presentation end */
+    struct mp4_sample *samples; /* only when asked for; free() */
 };
 struct mp4_fragment {
     uint64_t offset;         /* of moof */
     uint64_t moof_size, end; /* end of mdat */
-    size_t sequence_at;      /* from the start of moof */
     unsigned traf_count;
     struct mp4_traf trafs[2];
 };

@@ -1,5 +1,8 @@
-/* The plan of a playback: which bytes of which files, moved where in time. Private to plan.c and playback.c.
- */
+/* The plan of a playback: which bytes of which files, in what order. Private to plan.c and playback.c.
+ *
+ * What goes out is a whole MP4, not a fragmented one: players find their way in it by Range, take the edit
+ * list, and know its length at once. Its samples lie in the stored files, whose bytes go out as they are;
+ * the boxes between the samples go along and are never looked at. */
 #ifndef RECORD_PLAN_H
 #define RECORD_PLAN_H
 
@@ -7,27 +10,15 @@
 #include "record/find.h"
 #include "record/playback.h"
 
-/* One stored file's part. Its fragments are sent as they lie, but for the times and description
- * numbers in them, which are overwritten on the way out. */
 struct plan_file {
     struct segment_key key;
     char volume[64];
-    uint64_t from, to;     /* of the file: from one fragment's start to another's end */
-    int64_t start_90k;     /* wall clock of its first frame */
-    int64_t end_90k;       /* and of where it, or what was asked for, ends */
-    int64_t edit_90k;      /* the file's own edit: media time of that frame */
-    int64_t shift_90k;     /* added to every tfdt */
-    uint32_t video, audio; /* sample descriptions; audio 0: it has none */
-    struct mp4_index_entry *keys;
-    unsigned key_count;
 };
-enum piece_kind { PIECE_MEMORY, PIECE_FRAGMENTS, PIECE_BYTES };
 struct piece {
-    enum piece_kind kind;
-    int64_t offset, size; /* in the output */
-    struct se_buf *memory;
-    unsigned file; /* FRAGMENTS, BYTES: which of the files … */
-    uint64_t at;   /* … and from where in it */
+    int64_t offset, size;  /* in the output */
+    struct se_buf *memory; /* or NULL: a file's bytes … */
+    unsigned file;
+    uint64_t at; /* … from here on */
 };
 struct playback {
     struct volumes *volumes;
@@ -36,9 +27,9 @@ struct playback {
     struct piece *pieces;
     unsigned piece_count, piece_cap;
     int64_t size;
-    struct fragment_table *table; /* of the file being read */
+    int fd; /* of the file being read */
+    unsigned fd_file;
 };
-int plan_add_piece(struct playback *playback, struct piece piece); /* takes memory */
-int plan_open_file(const struct playback *playback, unsigned file, int *ret_fd, struct mp4_input *ret_input);
+int plan_open_file(const struct playback *playback, unsigned file, int *ret_fd);
 
 #endif

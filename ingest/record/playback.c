@@ -7,134 +7,6 @@
 
 #include "record/plan.h"
 
-/* Where the fragments of one stored file lie, and what to overwrite in each. */
-struct patch {
-    uint64_t at; /* of the file */
-    uint8_t bytes[8];
-    unsigned size;
-};
-struct fragment_table {
-    unsigned file;
-    int fd;
-    struct patch *patches; /* by place */
-    size_t count, cap;
-};
-
-static void table_free(struct fragment_table *table)
-{
-    if (!table)
-        return;
-    close(table->fd);
-    free(table->patches);
-    free(table);
-}
-
-static int add_patch(struct fragment_table *table, uint64_t at, uint64_t value, unsigned size)
-{
-    if (table->count == table->cap) {
-        size_t cap = table->cap ? table->cap * 2 : 256;
-        void *patches = realloc(table->patches, cap * sizeof(*table->patches));
-        if (!patches)
-            return -ENOMEM;
-        table->patches = patches;
-        table->cap = cap;
-    }
-    struct patch *patch = &table->patches[table->count++];
-    *patch = (struct patch){.at = at, .size = size};
-    if (size == 8)
-        mp4_put_u64(patch->bytes, value);
-    else
-        mp4_put_u32(patch->bytes, (uint32_t)value);
-    return 0;
-}
-
-static int patch_fragment(struct fragment_table *table, const struct plan_file *file,
-                          const struct mp4_fragment *f, uint32_t sequence)
-{
-    int r = add_patch(table, f->offset + f->sequence_at, sequence, 4);
-    for (unsigned i = 0; i < f->traf_count && r == 0; i++) {
-        const struct mp4_traf *traf = &f->trafs[i];
-        int64_t dts = (int64_t)traf->dts_90k + file->shift_90k;
-        if (traf->description_at)
-            r = add_patch(table, f->offset + traf->description_at,
-                          traf->track == MP4_TRACK_VIDEO ? file->video : file->audio, 4);
-        if (r == 0)
-            r = add_patch(table, f->offset + traf->tfdt_at, dts > 0 ? (uint64_t)dts : 0, 8);
-    }
-    return r;
-}
-
-/* The table of one file: made when reading first comes to it. */
-static int table_for(struct playback *playback, unsigned number)
-{
-    if (playback->table && playback->table->file == number)
-        return 0;
-    table_free(playback->table);
-    playback->table = NULL;
-    struct fragment_table *table = calloc(1, sizeof(*table));
-    struct mp4_input input;
-    if (!table)
-        return -ENOMEM;
-    int r = plan_open_file(playback, number, &table->fd, &input);
-    if (r < 0) {
-        free(table);
-        return r;
-    }
-    table->file = number;
-    const struct plan_file *file = &playback->files[number];
-    uint32_t sequence = number * 8192 + 1;
-    for (uint64_t at = file->from; at < file->to && r == 0;) {
-        struct mp4_fragment f;
-        r = mp4_read_fragment(&input, at, false, &f);
-        if (r < 0)
-            break;
-        r = patch_fragment(table, file, &f, sequence++);
-        at = f.end;
-    }
-    if (r < 0) {
-        table_free(table);
-        return r;
-    }
-    playback->table = table;
-    return 0;
-}
-
-static void apply(const struct fragment_table *table, uint64_t at, uint8_t *out, size_t size)
-{
-    size_t low = 0, high = table->count;
-    while (low < high) { /* the first patch that ends behind `at` */
-        size_t middle = (low + high) / 2;
-        if (table->patches[middle].at + table->patches[middle].size <= at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < table->count && table->patches[low].at < at + size; low++) {
-        const struct patch *patch = &table->patches[low];
-        for (unsigned i = 0; i < patch->size; i++)
-            if (patch->at + i >= at && patch->at + i < at + size)
-                out[patch->at + i - at] = patch->bytes[i];
-    }
-}
-
-static int read_piece(struct playback *playback, const struct piece *piece, int64_t within, uint8_t *out,
-                      size_t size)
-{
-    if (piece->kind == PIECE_MEMORY) {
-        memcpy(out, piece->memory->data + within, size);
-        return 0;
-    }
-    int r = table_for(playback, piece->file);
-    if (r < 0)
-        return r;
-    uint64_t at = piece->at + (uint64_t)within;
-    struct mp4_input input = mp4_input_fd(playback->table->fd, UINT64_MAX);
-    r = input.read(&input, at, out, size);
-    if (r == 0 && piece->kind == PIECE_FRAGMENTS)
-        apply(playback->table, at, out, size);
-    return r;
-}
-
 int64_t playback_size(const struct playback *playback)
 {
     return playback->size;
@@ -151,6 +23,26 @@ static unsigned piece_at(const struct playback *playback, int64_t offset)
             high = middle;
     }
     return low;
+}
+
+static int read_piece(struct playback *playback, const struct piece *piece, int64_t within, void *out,
+                      size_t size)
+{
+    if (piece->memory) {
+        memcpy(out, piece->memory->data + within, size);
+        return 0;
+    }
+    if (playback->fd < 0 || playback->fd_file != piece->file) {
+        if (playback->fd >= 0)
+            close(playback->fd);
+        playback->fd = -1;
+        int r = plan_open_file(playback, piece->file, &playback->fd);
+        if (r < 0)
+            return r;
+        playback->fd_file = piece->file;
+    }
+    struct mp4_input input = mp4_input_fd(playback->fd, UINT64_MAX);
+    return input.read(&input, piece->at + (uint64_t)within, out, size);
 }
 
 long playback_read(struct playback *playback, int64_t offset, void *out, size_t size)
@@ -174,11 +66,10 @@ void playback_free(struct playback *playback)
 {
     if (!playback)
         return;
-    table_free(playback->table);
+    if (playback->fd >= 0)
+        close(playback->fd);
     for (unsigned i = 0; i < playback->piece_count; i++)
         se_buf_unref(&playback->pieces[i].memory);
-    for (unsigned i = 0; playback->files && i < playback->file_count; i++)
-        free(playback->files[i].keys);
     free(playback->pieces);
     free(playback->files);
     free(playback);

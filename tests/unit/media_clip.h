@@ -178,8 +178,10 @@ static inline struct seen clip_watch(const char *path)
         if (more) {
             seen.packets++;
             seen.keyframes += packet->flags & AV_PKT_FLAG_KEY ? 1 : 0;
-            seen.ordered &= packet->dts > last_dts;
-            last_dts = packet->dts;
+            if (!(packet->flags & AV_PKT_FLAG_DISCARD)) {
+                seen.ordered &= packet->dts > last_dts;
+                last_dts = packet->dts;
+            }
         }
         if (avcodec_send_packet(context, more ? packet : NULL) < 0)
             seen.errors++;
