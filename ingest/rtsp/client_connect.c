@@ -188,14 +188,15 @@ static void next_address(struct rtsp_client *client)
 {
     client->phase = PHASE_CONNECT;
     const struct sockaddr_storage *address = &client->addresses[client->address_next++];
+    /* All of a name's addresses share the time, but each gets a second. */
+    int64_t all = client->wait.connect_us;
+    int64_t least = all < SE_US_PER_S ? all : SE_US_PER_S;
+    int64_t share = all / (client->address_count ? client->address_count : 1);
     int r = open_connection(client, address);
     if (r < 0)
         connect_failed(client, -r);
-    else /* all of a name's addresses share the time, but each gets a second */
-        client_deadline(client,
-                        client->wait.connect_us / client->address_count < SE_US_PER_S
-                            ? (client->wait.connect_us < SE_US_PER_S ? client->wait.connect_us : SE_US_PER_S)
-                            : client->wait.connect_us / client->address_count);
+    else
+        client_deadline(client, share > least ? share : least);
 }
 
 void client_connect(struct rtsp_client *client)

@@ -43,7 +43,7 @@ static int user_info(struct text info, struct rtsp_url *url)
 
 static int host_port(struct text authority, struct rtsp_url *url, struct se_err *err)
 {
-    struct text host = authority, port = {NULL, 0};
+    struct text host, port;
     bool has_port = false;
     if (authority.n && authority.p[0] == '[') {
         struct text rest = text_skip(authority, 1);

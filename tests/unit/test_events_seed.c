@@ -198,7 +198,9 @@ static void the_place_of_a_fault_is_named(void **state)
                "{\"code\":\"k\",\"name\":{\"zh\":\"k\",\"en\":\"k\"},\"initial\":\"a\",\"stages\":[],"
                "\"actions\":[]}");
     refused(f, "kinds/k.json: ", "stages");
-    unlink(strcat(strcpy((char[160]){0}, f->dir), "/seeds/kinds/k.json"));
+    char kind_file[160];
+    snprintf(kind_file, sizeof kind_file, "%s/seeds/kinds/k.json", f->dir);
+    unlink(kind_file);
 
     write_file(f, "grids.geojson",
                "{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"properties\":{\"code\":"

@@ -146,7 +146,7 @@ static void lake_background(const struct canvas *c)
             4);
     /* a pavilion on the far shore */
     for (int i = 0; i < 4; i++)
-        draw_box(c, &(struct box){18 + (i % 2) * 7, 67 + (i / 2) * 5, 0, 0.5, 0.5, 4, 0, 0xa8372c});
+        draw_box(c, &(struct box){18 + (i % 2) * 7, 67 + (i >> 1) * 5, 0, 0.5, 0.5, 4, 0, 0xa8372c});
     for (int i = 0; i < 4; i++)
         draw_box(c, &(struct box){21.5, 69.5, 4 + i * 0.8, 11 - i * 2.8, 8 - i * 2, 0.8, 0,
                                   i % 2 ? 0x4c5f57 : 0x55695f});

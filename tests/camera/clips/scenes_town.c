@@ -71,13 +71,13 @@ static void market_animate(const struct canvas *c, double t)
         if (t > 10 + i * 2 && t < 46 + i * 2)
             a[n++] = (struct actor){.prop = PROP_STALL,
                                     .x = i % 2 ? 3.6 : 0.6,
-                                    .y = 11.5 + (i / 2) * 7.5,
+                                    .y = 11.5 + (i >> 1) * 7.5,
                                     .size = 1 + i,
                                     .heading = 90,
                                     .fill = (colour[]){0xc94a3b, 0x3f7f5c, 0x3b6fa5, 0xd59a34}[i]};
     for (int i = 0; i < 4; i++)
         a[n++] = (struct actor){
-            .prop = PROP_BUSH, .x = i % 2 ? 9.6 : -9.6, .y = 8 + (i / 2) * 17, .size = 0.8, .fill = 0x5d9148};
+            .prop = PROP_BUSH, .x = i % 2 ? 9.6 : -9.6, .y = 8 + (i >> 1) * 17, .size = 0.8, .fill = 0x5d9148};
     draw_actors(c, a, n);
 }
 

@@ -21,7 +21,7 @@ int se_fail_field(struct se_err *err, int code, const char *field, const char *f
 
 /* Scope-bound cleanup: `se_free_ char *p = NULL;` frees p when it leaves scope. */
 void se_free_p(void *pp);
-#define se_free_ __attribute__((cleanup(se_free_p)))
+#define se_free_       __attribute__((cleanup(se_free_p)))
 #define se_cleanup(fn) __attribute__((cleanup(fn)))
 
 /* Takes a pointer out of a cleanup variable. */

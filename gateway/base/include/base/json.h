@@ -27,7 +27,7 @@ bool se_json_bool(const json_t *object, const char *key, bool fallback);
 int se_json_time(const json_t *object, const char *key, se_wall_ms *ret_ms);
 
 /* Setters that keep call sites short; steal nothing but `value` of se_json_put. -ENOMEM. */
-int se_json_put(json_t *object, const char *key, json_t *value); /* steals value, even on failure */
+int se_json_put(json_t *object, const char *key, json_t *value);        /* steals value, even on failure */
 int se_json_put_str(json_t *object, const char *key, const char *text); /* NULL: JSON null */
 int se_json_put_time(json_t *object, const char *key, se_wall_ms ms);
 

@@ -58,6 +58,7 @@ void se_timer_cancel(struct se_timer *timer);
 /* Monotonic time of this turn of the loop: one clock read for all its callbacks. */
 se_mono_us se_loop_now_us(const struct se_loop *loop);
 
-#define SE_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - __builtin_offsetof(type, member)))
+#define SE_CONTAINER_OF(ptr, type, member)                                                                   \
+    ((type *)(void *)((char *)(ptr) - __builtin_offsetof(type, member)))
 
 #endif

@@ -11,7 +11,7 @@
 enum se_metric_type { SE_COUNTER, SE_GAUGE };
 
 struct se_metric {
-    const char *name;   /* "sharpeyes_signals_total" */
+    const char *name; /* "sharpeyes_signals_total" */
     const char *help;
     enum se_metric_type type;
     const char *labels; /* fixed labels, e.g. "cause=\"full\"", or NULL */
