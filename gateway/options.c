@@ -404,9 +404,9 @@ static int derive(struct options *options, struct se_err *err)
         return -ENOMEM;
     int path_row = row_find("volume", 6, "path");
     if (options->volume_count == 0) {
-        char **values;
+        char **values = NULL;
         int r = volume_get(options, "main", "default", &values, err);
-        if (r < 0)
+        if (r < 0 || !values)
             return r;
         if (put(&values[path_row], se_asprintf("%s/recordings", data_dir), err) < 0)
             return -ENOMEM;
@@ -435,7 +435,7 @@ int options_load(const char *file, char *const *environment, const char *const *
     options->values = calloc(options_table_count, sizeof(char *));
     if (!options->values)
         r = se_fail(err, -ENOMEM, "out of memory");
-    for (unsigned i = 0; r == 0 && i < options_table_count; i++)
+    for (unsigned i = 0; r == 0 && options->values && i < options_table_count; i++)
         r = put(&options->values[i], strdup(options_table[i].fallback), err);
     if (r == 0 && file)
         r = load_file(options, file, err);

@@ -2,13 +2,25 @@
  * the environment and --set all read this table and nothing else. */
 #include "options_table.h"
 
-#define DAY_S  86400.0
-#define GIB    1073741824.0
+#define DAY_S 86400.0
+#define GIB   1073741824.0
 
-#define TEXT(section, key, fallback, help)           {section, key, OPTION_TEXT, fallback, 0, 0, false, help}
-#define INT(section, key, fallback, min, max, help)  {section, key, OPTION_INT, fallback, min, max, false, help}
-#define REAL(section, key, fallback, min, max, help) {section, key, OPTION_REAL, fallback, min, max, false, help}
-#define BOOL(section, key, fallback, help)           {section, key, OPTION_BOOL, fallback, 0, 0, false, help}
+#define TEXT(section, key, fallback, help)                                                                   \
+    {                                                                                                        \
+        section, key, OPTION_TEXT, fallback, 0, 0, false, help                                               \
+    }
+#define INT(section, key, fallback, min, max, help)                                                          \
+    {                                                                                                        \
+        section, key, OPTION_INT, fallback, min, max, false, help                                            \
+    }
+#define REAL(section, key, fallback, min, max, help)                                                         \
+    {                                                                                                        \
+        section, key, OPTION_REAL, fallback, min, max, false, help                                           \
+    }
+#define BOOL(section, key, fallback, help)                                                                   \
+    {                                                                                                        \
+        section, key, OPTION_BOOL, fallback, 0, 0, false, help                                               \
+    }
 
 /* clang-format off */
 const struct option_def options_table[] = {

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "access/access_private.h"
@@ -85,8 +86,7 @@ void access_random_token(const char *prefix, char out[65])
 {
     unsigned char bytes[ACCESS_TOKEN_BYTES];
     randombytes_buf(bytes, sizeof(bytes));
-    size_t len = strlen(prefix);
-    memcpy(out, prefix, len);
+    size_t len = (size_t)snprintf(out, 65, "%s", prefix);
     sodium_bin2base64(out + len, 65 - len, bytes, sizeof(bytes), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     sodium_memzero(bytes, sizeof(bytes));
 }

@@ -120,13 +120,13 @@ int act_user_add(struct house *house, const json_t *request, json_t **ret_result
     };
     act.display_name = se_json_str(request, "name", act.username);
     char generated[33] = "";
-    const char *password;
+    const char *password = NULL;
     int r = access_username_check(act.username, err);
     if (r == 0 && json_array_size(act.roles) == 0)
         r = se_fail_field(err, -EINVAL, "roles", "a user needs a role");
     if (r == 0)
         r = take_password(request, act.username, generated, &password, err);
-    if (r < 0)
+    if (r < 0 || !password)
         return r;
     r = access_password_hash(password, act.hash);
     if (r == 0)
@@ -160,9 +160,9 @@ int act_user_password(struct house *house, const json_t *request, json_t **ret_r
 {
     struct user_act act = {.username = se_json_str(request, "username", "")};
     char generated[33] = "";
-    const char *password;
+    const char *password = NULL;
     int r = take_password(request, act.username, generated, &password, err);
-    if (r < 0)
+    if (r < 0 || !password)
         return r;
     r = access_password_hash(password, act.hash);
     if (r == 0)

@@ -53,7 +53,7 @@ static const char *option_text(const char *name, int argc, char **argv, int *i)
         return NULL;
     if (argv[*i][len] == '=')
         return argv[*i] + len + 1;
-    if (argv[*i][len] != '\0' || *i + 1 >= argc)
+    if (argv[*i][len] != '\0' || *i + 1 >= argc || !argv[*i + 1])
         return NULL;
     return argv[++*i];
 }
@@ -69,7 +69,7 @@ static int parse(struct cli *cli, int argc, char **argv)
         {"--name", &cli->name},
         {"--department", &cli->department},
     };
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc && argv[i]; i++) {
         const char *arg = argv[i], *text = NULL;
         for (unsigned t = 0; t < SE_ARRAY_LEN(texts) && !text; t++)
             if ((text = option_text(texts[t].name, argc, argv, &i)))

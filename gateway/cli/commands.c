@@ -147,10 +147,11 @@ static char *from_root(const char *path)
 
 int cli_backup(struct cli *cli)
 {
-    se_free_ char *directory = from_root(cli->words[0]);
+    char *directory = from_root(cli->words[0]);
     if (!directory)
         return CLI_FAILED;
     se_json_ *request = json_pack("{s:s}", "directory", directory);
+    free(directory);
     return reach_and_print(cli, "backup", request, print_backup);
 }
 
@@ -175,16 +176,14 @@ static void print_seed(const json_t *result)
 
 int cli_seed_load(struct cli *cli)
 {
-    se_free_ char *directory = from_root(cli->words[0]);
+    char *directory = from_root(cli->words[0]);
+    if (!directory)
+        return CLI_FAILED;
     json_t *variables = json_array();
     for (unsigned i = 0; i < cli->var_count; i++)
         json_array_append_new(variables, json_string(cli->vars[i]));
-    se_json_ *request =
-        directory ? json_pack("{s:s, s:o}", "directory", directory, "variables", variables) : NULL;
-    if (!directory) {
-        json_decref(variables);
-        return CLI_FAILED;
-    }
+    se_json_ *request = json_pack("{s:s, s:o}", "directory", directory, "variables", variables);
+    free(directory);
     return reach_and_print(cli, "seed.load", request, print_seed);
 }
 

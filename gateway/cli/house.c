@@ -32,18 +32,22 @@ int house_check(const struct options *options, struct se_err *err)
 /* Makes path and what is missing above it. */
 static int make_directories(const char *path)
 {
-    se_free_ char *copy = strdup(path);
+    char *copy = strdup(path);
     if (!copy)
         return -ENOMEM;
-    for (char *p = copy + 1; *p; p++) {
+    int r = 0;
+    for (char *p = copy + 1; r == 0 && *p; p++) {
         if (*p != '/')
             continue;
         *p = '\0';
         if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-            return -errno;
+            r = -errno;
         *p = '/';
     }
-    return mkdir(copy, 0700) < 0 && errno != EEXIST ? -errno : 0;
+    if (r == 0 && mkdir(copy, 0700) < 0 && errno != EEXIST)
+        r = -errno;
+    free(copy);
+    return r;
 }
 
 static int open_data_dir(const char *path, struct se_err *err)

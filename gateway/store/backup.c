@@ -22,10 +22,12 @@ static int sync_path(const char *path, int flags)
 static int sync_with_directory(const char *path)
 {
     int r = sync_path(path, O_RDWR);
-    se_free_ char *copy = strdup(path);
+    char *copy = r < 0 ? NULL : strdup(path);
     if (!copy)
-        return -ENOMEM;
-    return r < 0 ? r : sync_path(dirname(copy), O_RDONLY | O_DIRECTORY);
+        return r < 0 ? r : -ENOMEM;
+    r = sync_path(dirname(copy), O_RDONLY | O_DIRECTORY);
+    free(copy);
+    return r;
 }
 
 int backup_into(sqlite3 *db, const char *path, struct se_err *err)

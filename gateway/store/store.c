@@ -430,7 +430,7 @@ int store_open(const char *url, unsigned readers, struct store **ret_store, stru
 {
     const char *path = NULL;
     int r = parse_url(url, &path, err);
-    if (r < 0)
+    if (r < 0 || !path)
         return r;
     if (sodium_init() < 0)
         return se_fail(err, -EIO, "libsodium does not start: no source of random numbers");

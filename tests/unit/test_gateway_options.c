@@ -17,8 +17,8 @@ static char *const no_environment[] = {NULL};
 
 static char *write_file(const char *text)
 {
-    static char path[] = "/tmp/sharpeyes-options-XXXXXX";
-    memcpy(path + strlen(path) - 6, "XXXXXX", 6);
+    static char path[40];
+    snprintf(path, sizeof(path), "/tmp/sharpeyes-options-XXXXXX");
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
