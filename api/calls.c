@@ -27,7 +27,10 @@ static int write_and_answer(struct store_tx *tx, void *ctx)
 {
     struct routed *routed = ctx;
     int rc = routed->fn(tx, routed->ctx);
-    return rc ? rc : set_answer(routed);
+    if (!rc)
+        rc = set_answer(routed);
+    routed->answered = !rc;
+    return rc;
 }
 
 static int commit(struct call *call, store_fn fn, void *ctx)
@@ -90,6 +93,8 @@ int routed_end(struct routed *routed, int result)
         ;
     else if (result)
         result = set_fault(routed, result);
+    else if (routed->answered) /* and as it was kept, it is sent */
+        result = set_etag(routed);
     else if (routed->items)
         result = http_list(routed->res, json_incref(call->answer), call->last);
     else

@@ -12,6 +12,7 @@ struct routed {
     struct events *events;
     int status;       /* of an answer that went well */
     bool items;       /* the answer is a list */
+    bool answered;    /* set within a write's transaction */
     const char *etag; /* member that is the answer's version, or NULL */
     /* the write under way */
     store_fn fn;

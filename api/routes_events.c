@@ -20,11 +20,7 @@ static int post_signals(struct http_request *req, struct http_response *res)
     struct routed routed;
     routed_begin(&routed, req, res, 202);
     routed.items = true;
-    int rc = signals_post(routed.events, &routed.call, req->json);
-    rc = routed_end(&routed, rc);
-    if (!rc)
-        res->status = 202;
-    return rc;
+    return routed_end(&routed, signals_post(routed.events, &routed.call, req->json));
 }
 
 static const char *given(const struct http_request *req, const char *name)
