@@ -3,10 +3,27 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
+#include "base/log.h"
 #include "console.h"
 #include "http/server.h"
 #include "routes.h"
+
+/* As many as are asked for, but for a part of the open files that cameras, recordings and the store need. */
+static unsigned connections_possible(const struct options *options)
+{
+    unsigned asked = (unsigned)options_int(options, "http.connections");
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY ||
+        files.rlim_cur / 2 >= asked) {
+        return asked;
+    }
+    unsigned possible = files.rlim_cur / 2 > 16 ? (unsigned)(files.rlim_cur / 2) : 16;
+    se_warn("http", "fewer connections than asked for: raise the limit of open files asked=%u possible=%u",
+            asked, possible);
+    return possible;
+}
 
 int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *err)
 {
@@ -15,10 +32,12 @@ int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *er
         return se_fail(err, -ENOMEM, "out of memory");
     }
     unsigned workers = (unsigned)options_int(deps->options, "http.workers");
-    size_t connections = (size_t)options_int(deps->options, "http.connections");
+    struct peers_patience patience = {.idle_s = (unsigned)options_int(deps->options, "http.idle_s"),
+                                      .headers_s = (unsigned)options_int(deps->options, "http.headers_s"),
+                                      .body_s = (unsigned)options_int(deps->options, "http.body_timeout_s")};
     api->deps = *deps;
     api->listen_fd = -1;
-    api->body_timeout_s = (unsigned)options_int(deps->options, "http.body_timeout_s");
+    api->connections = connections_possible(deps->options);
     api->keepalive_s = (unsigned)options_int(deps->options, "http.keepalive_s");
     pthread_mutex_init(&api->keyed.lock, NULL);
     snprintf(api->boot, sizeof(api->boot), "%llx", (unsigned long long)se_wall_now_ms());
@@ -31,7 +50,7 @@ int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *er
     if (r < 0) {
         goto fail;
     }
-    r = peers_new((unsigned)connections, api->body_timeout_s, &api->peers);
+    r = peers_new(api->connections, &patience, &api->peers);
     if (r < 0) {
         goto out_of_memory;
     }
@@ -39,7 +58,7 @@ int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *er
     if (r < 0) {
         goto out_of_memory;
     }
-    r = se_pool_new("http-read", workers, connections, &api->readers);
+    r = se_pool_new("http-read", workers, api->connections, &api->readers);
     if (r < 0) {
         goto out_of_memory;
     }

@@ -79,7 +79,8 @@ static bool next(struct bus_stream *stream)
             return true;
         }
     }
-    int64_t quiet_us = (int64_t)stream->api->keepalive_s * SE_US_PER_S - SE_US_PER_S / 2;
+    /* Asked once a second: early enough that the next time would be too late. */
+    int64_t quiet_us = ((int64_t)stream->api->keepalive_s - 1) * SE_US_PER_S - SE_US_PER_S / 5;
     if (se_mono_now_us() - stream->spoken_us >= quiet_us) {
         se_str_puts(&stream->text, ": still here\n\n");
         return true;

@@ -86,6 +86,14 @@ int listen_open(const char *address, int *ret_fd, char ret_bound[80], struct se_
     return 0;
 }
 
+void listen_forget_address(const char *dir, const char *name)
+{
+    se_free_ char *path = se_asprintf("%s/%s", dir, name);
+    if (path) {
+        unlink(path);
+    }
+}
+
 int listen_write_address(const char *dir, const char *name, const char *bound, struct se_err *err)
 {
     se_free_ char *path = se_asprintf("%s/%s", dir, name);

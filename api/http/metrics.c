@@ -9,6 +9,8 @@
 
 struct se_metric http_metrics[HTTP_METRIC_COUNT_] = {
     [HTTP_METRIC_CONNECTIONS] = {"sharpeyes_http_connections", "Open connections.", SE_GAUGE, NULL, 0},
+    [HTTP_METRIC_FULL] = {"sharpeyes_http_full_seconds_total",
+                          "Seconds in which no further connection was let in.", SE_COUNTER, NULL, 0},
     [HTTP_METRIC_REQUESTS] = {"sharpeyes_http_requests_total", "Requests.", SE_COUNTER, NULL, 0},
     [HTTP_METRIC_2XX] = {ANSWERS, ANSWERS_H, SE_COUNTER, "class=\"2xx\"", 0},
     [HTTP_METRIC_3XX] = {ANSWERS, ANSWERS_H, SE_COUNTER, "class=\"3xx\"", 0},

@@ -2,6 +2,7 @@
  * byte that comes, so a client that sends one byte now and then would hold its place for ever. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -11,8 +12,6 @@
 
 #include "http/server.h"
 
-#define IDLE_S       30
-#define HEADERS_S    10
 #define LINGER_MAX   64
 #define LINGER_S     2
 #define LINGER_BYTES 262144
@@ -20,7 +19,8 @@
 struct peers {
     pthread_mutex_t lock;
     struct peer *first;
-    unsigned count, limit, body_timeout_s;
+    unsigned count, limit;
+    struct peers_patience patience;
     struct {
         int fd;
         size_t read;
@@ -29,7 +29,7 @@ struct peers {
     unsigned lingering_count;
 };
 
-int peers_new(unsigned limit, unsigned body_timeout_s, struct peers **ret_peers)
+int peers_new(unsigned limit, const struct peers_patience *patience, struct peers **ret_peers)
 {
     struct peers *peers = calloc(1, sizeof(*peers));
     if (!peers) {
@@ -37,7 +37,7 @@ int peers_new(unsigned limit, unsigned body_timeout_s, struct peers **ret_peers)
     }
     pthread_mutex_init(&peers->lock, NULL);
     peers->limit = limit;
-    peers->body_timeout_s = body_timeout_s;
+    peers->patience = *patience;
     *ret_peers = peers;
     return 0;
 }
@@ -114,19 +114,22 @@ void peer_set(struct peers *peers, struct peer *peer, enum peer_state state)
     pthread_mutex_unlock(&peers->lock);
 }
 
-/* How long a connection may be in its state: the fuller the house, the less an idle one may sit. */
+/* How long a connection may be in its state: the fuller the house, the less one may sit that does nothing. */
 static int64_t patience_us(const struct peers *peers, enum peer_state state)
 {
+    unsigned most_s = UINT_MAX;
+    if (peers->count * 4 >= peers->limit * 3) {
+        most_s = 1;
+    } else if (peers->count * 2 >= peers->limit) {
+        most_s = 5;
+    }
     switch (state) {
     case PEER_IDLE:
-        if (peers->count * 4 >= peers->limit * 3) {
-            return SE_US_PER_S;
-        }
-        return (peers->count * 2 >= peers->limit ? 5 : IDLE_S) * SE_US_PER_S;
+        return SE_US_PER_S * (peers->patience.idle_s < most_s ? peers->patience.idle_s : most_s);
     case PEER_HEADERS:
-        return HEADERS_S * SE_US_PER_S;
+        return SE_US_PER_S * (peers->patience.headers_s < most_s ? peers->patience.headers_s : most_s);
     case PEER_BODY:
-        return peers->body_timeout_s * SE_US_PER_S;
+        return SE_US_PER_S * peers->patience.body_s;
     default:
         return INT64_MAX;
     }
@@ -168,6 +171,9 @@ void peers_sweep(struct peers *peers)
             http_count(causes[peer->state]);
             shutdown(peer->fd, SHUT_RDWR);
         }
+    }
+    if (peers->count >= peers->limit) {
+        http_count(HTTP_METRIC_FULL);
     }
     linger_sweep(peers, now_us);
     pthread_mutex_unlock(&peers->lock);

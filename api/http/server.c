@@ -76,13 +76,12 @@ int server_start(struct api *api, struct se_err *err)
     if (r < 0) {
         return r;
     }
-    unsigned limit = (unsigned)options_int(options, "http.connections");
     struct MHD_OptionItem items[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_log, api},
         {MHD_OPTION_LISTEN_SOCKET, api->listen_fd, NULL},
         {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)options_int(options, "http.threads"), NULL},
-        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)limit, NULL},
-        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)limit, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)api->connections, NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)api->connections, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_S, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
@@ -100,6 +99,7 @@ int server_start(struct api *api, struct se_err *err)
                        bound);
     }
     r = listen_write_address(options_text(options, "gateway.data_dir"), "http.addr", bound, err);
+    api->address_written = r == 0;
     if (r == 0) {
         se_info("http", "listening address=%s", bound);
     }
@@ -114,6 +114,10 @@ void server_stop(struct api *api)
             close(fd);
             api->listen_fd = -1;
         }
+    }
+    if (api->address_written) {
+        listen_forget_address(options_text(api->deps.options, "gateway.data_dir"), "http.addr");
+        api->address_written = false;
     }
     api->stopping = true;
     live_stop(api->live);

@@ -29,9 +29,10 @@ struct api {
     struct se_pool *readers; /* read bodies that come in pieces; never full: one job a connection at most */
     struct MHD_Daemon *daemon;
     int listen_fd;
+    bool address_written; /* to DATA_DIR/http.addr */
     _Atomic bool stopping;
     _Atomic int64_t body_bytes; /* held by all requests' bodies together */
-    unsigned body_timeout_s;
+    unsigned connections;       /* how many may be open */
     unsigned keepalive_s;
     char boot[17]; /* tells this run's event numbers from another's */
     struct {
@@ -47,6 +48,7 @@ void server_stop(struct api *api);
 /* listen.c */
 int listen_open(const char *address, int *ret_fd, char ret_bound[80], struct se_err *err);
 int listen_write_address(const char *dir, const char *name, const char *bound, struct se_err *err);
+void listen_forget_address(const char *dir, const char *name);
 
 /* peers.c: every open connection, and how long it may keep us waiting. */
 enum peer_state {
@@ -63,7 +65,10 @@ struct peer {
     se_mono_us since_us;
     bool cut;
 };
-int peers_new(unsigned limit, unsigned body_timeout_s, struct peers **ret_peers);
+struct peers_patience {
+    unsigned idle_s, headers_s, body_s;
+};
+int peers_new(unsigned limit, const struct peers_patience *patience, struct peers **ret_peers);
 void peers_free(struct peers *peers);
 struct peer *peer_add(struct peers *peers, int fd, const struct sockaddr *address);
 void peer_remove(struct peers *peers, struct peer *peer);
@@ -87,6 +92,7 @@ struct MHD_Response *live_response(struct live *live, struct http_stream *stream
 /* metrics.c */
 enum http_metric {
     HTTP_METRIC_CONNECTIONS,
+    HTTP_METRIC_FULL,
     HTTP_METRIC_REQUESTS,
     HTTP_METRIC_2XX,
     HTTP_METRIC_3XX,

@@ -413,6 +413,20 @@ test('the same Idempotency-Key acts once', async () => {
   assert.equal(repeated.status, 409, 'a secret is not kept');
 });
 
+test('an answer under an Idempotency-Key survives a crash', async () => {
+  const other = await Gateway.start();
+  const headers = { 'idempotency-key': 'before-the-crash' };
+  const first = await other.post('/api/v1/cameras', camera('CRASH'), { headers });
+  assert.equal(first.status, 201);
+  await other.kill();
+  await other.restart();
+  const again = await other.post('/api/v1/cameras', camera('CRASH'), { headers });
+  assert.equal(again.status, 201, again.text);
+  assert.deepEqual(again.json, first.json);
+  assert.equal((await other.get('/api/v1/cameras')).json.items.length, 1);
+  await other.stop();
+});
+
 test('tickets open one camera and nothing else', async () => {
   const one = (await g.post('/api/v1/cameras', camera('TICKET1'))).json;
   const two = (await g.post('/api/v1/cameras', camera('TICKET2'))).json;
