@@ -383,7 +383,7 @@ void intake_publish(struct intake *intake)
         struct touched *touched = &intake->touched[i];
         made += touched->created;
         if (*touched->snapshot_id)
-            evidence_take_snapshot(events, touched->snapshot_id, touched->camera_id);
+            evidence_take_snapshot(events, touched->now.id, touched->snapshot_id, touched->camera_id);
         events_publish(events, touched->created ? "incident.created" : "incident.updated", "incident.read",
                        SE_TAKE(touched->shown));
         if (touched->shown_case) {

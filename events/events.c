@@ -76,6 +76,7 @@ int events_new(const struct events_deps *deps, struct events **ret_events, struc
     events->before_ms = options_int(deps->options, "events.evidence_before_s") * 1000;
     events->after_ms = options_int(deps->options, "events.evidence_after_s") * 1000;
     pthread_mutex_init(&events->lock, NULL);
+    pthread_cond_init(&events->jobs_done, NULL);
 
     int rc = make_evidence_dir(events, err);
     if (!rc)
@@ -99,7 +100,9 @@ void events_free(struct events *events)
     if (!events)
         return;
     se_pool_free(events->pictures);
+    evidence_finish(events); /* what the pool took is still on its way through the store */
     county_unref(&events->county);
+    pthread_cond_destroy(&events->jobs_done);
     pthread_mutex_destroy(&events->lock);
     free(events->evidence_dir);
     free(events);

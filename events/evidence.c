@@ -116,18 +116,52 @@ int evidence_open(struct events *events, struct store_tx *tx, const char *incide
 
 struct snapshot_job {
     struct events *events;
-    char id[SE_ID_LEN], camera_id[SE_ID_LEN];
+    char id[SE_ID_LEN], incident_id[SE_ID_LEN], camera_id[SE_ID_LEN];
     /* how it ended */
     se_wall_ms at_ms;
     int64_t bytes;
     char sha256[65], reason[200];
+    json_t *incident; /* for the bus: it has a picture now */
 };
+
+static struct snapshot_job *job_new(struct events *events)
+{
+    struct snapshot_job *job = calloc(1, sizeof *job);
+    if (!job)
+        return NULL;
+    job->events = events;
+    pthread_mutex_lock(&events->lock);
+    events->jobs++;
+    pthread_mutex_unlock(&events->lock);
+    return job;
+}
+
+static void job_free(struct snapshot_job *job)
+{
+    struct events *events = job->events;
+    free(job);
+    pthread_mutex_lock(&events->lock);
+    if (--events->jobs == 0)
+        pthread_cond_broadcast(&events->jobs_done); /* under the lock: who waits frees events */
+    pthread_mutex_unlock(&events->lock);
+}
+
+void evidence_finish(struct events *events)
+{
+    pthread_mutex_lock(&events->lock);
+    while (events->jobs)
+        pthread_cond_wait(&events->jobs_done, &events->lock);
+    pthread_mutex_unlock(&events->lock);
+}
 
 static int note_snapshot(struct store_tx *tx, void *ctx)
 {
-    const struct snapshot_job *job = ctx;
-    return store_evidence_done(tx, job->id, job->at_ms, job->bytes, job->sha256,
-                               job->reason[0] ? job->reason : NULL);
+    struct snapshot_job *job = ctx;
+    json_decref(job->incident);
+    job->incident = NULL;
+    int rc = store_evidence_done(tx, job->id, job->at_ms, job->bytes, job->sha256,
+                                 job->reason[0] ? job->reason : NULL);
+    return rc || job->reason[0] ? rc : store_incident_get(tx, job->incident_id, NULL, &job->incident);
 }
 
 static void noted(int result, void *ctx)
@@ -135,7 +169,10 @@ static void noted(int result, void *ctx)
     struct snapshot_job *job = ctx;
     if (result)
         se_warn("events", "a snapshot's row could not be written evidence=%s error=%d", job->id, result);
-    free(job);
+    else if (job->incident)
+        events_publish(job->events, "incident.updated", "incident.read", SE_TAKE(job->incident));
+    json_decref(job->incident);
+    job_free(job);
 }
 
 static void finish_snapshot(struct snapshot_job *job)
@@ -166,13 +203,14 @@ static void take_snapshot(void *ctx)
     finish_snapshot(job);
 }
 
-void evidence_take_snapshot(struct events *events, const char *snapshot_id, const char *camera_id)
+void evidence_take_snapshot(struct events *events, const char *incident_id, const char *snapshot_id,
+                            const char *camera_id)
 {
-    struct snapshot_job *job = calloc(1, sizeof *job);
+    struct snapshot_job *job = job_new(events);
     if (!job)
         return; /* stays pending, and is given up at the next start */
-    job->events = events;
     snprintf(job->id, sizeof job->id, "%s", snapshot_id);
+    snprintf(job->incident_id, sizeof job->incident_id, "%s", incident_id);
     snprintf(job->camera_id, sizeof job->camera_id, "%s", camera_id);
     if (se_pool_submit(events->pictures, take_snapshot, job)) {
         snprintf(job->reason, sizeof job->reason, "too many snapshots were asked for at once");

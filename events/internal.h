@@ -17,8 +17,10 @@ struct events {
     struct access *access;
     struct ingest *ingest;
 
-    pthread_mutex_t lock; /* county */
+    pthread_mutex_t lock; /* county, jobs */
     struct county *county;
+    unsigned jobs; /* snapshots asked for and not yet noted in the store */
+    pthread_cond_t jobs_done;
 
     struct se_pool *pictures; /* takes snapshots */
     char *evidence_dir;       /* DATA_DIR/evidence, or NULL without a data directory */
@@ -74,8 +76,11 @@ void evidence_sha256(const void *data, size_t size, char out[65]);
  * ret_snapshot_id is "" when none is. */
 int evidence_open(struct events *events, struct store_tx *tx, const char *incident_id, const char *camera_id,
                   se_wall_ms first_ms, se_wall_ms last_ms, char ret_snapshot_id[SE_ID_LEN]);
-/* After the commit: has the snapshot taken. */
-void evidence_take_snapshot(struct events *events, const char *snapshot_id, const char *camera_id);
+/* Waits until every snapshot that was asked for is taken and noted. */
+void evidence_finish(struct events *events);
+/* After the commit: has the snapshot taken, and the bus told when it is there. */
+void evidence_take_snapshot(struct events *events, const char *incident_id, const char *snapshot_id,
+                            const char *camera_id);
 
 /* ---- rule.c ---- */
 
