@@ -15,11 +15,19 @@ const TRIES = 6;
 const SLOWER_AFTER_S = 900; // a demo left alone all day does not bury its operators
 const SLOWER = 6;
 
-const sleep = (ms, signal) =>
-  new Promise((done) => {
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener('abort', () => (clearTimeout(timer), done()), { once: true });
+/** Waits, or not any longer than until `stop` aborts. */
+function sleep(ms, stop) {
+  return new Promise((done) => {
+    const wake = () => {
+      clearTimeout(timer);
+      stop.removeEventListener('abort', wake);
+      done();
+    };
+    const timer = setTimeout(wake, ms);
+    stop.addEventListener('abort', wake);
+    if (stop.aborted) wake();
   });
+}
 
 /** Where the clips are now: all that have one length show the same second, by the wall clock. */
 export const position = (lengthS, nowMs) => (nowMs / 1000) % lengthS;

@@ -146,7 +146,7 @@ async function drawClips(clips) {
 async function startCameras(clips) {
   const wanted = '127.0.0.1:8654';
   const listen = (await probe(wanted)) ? '127.0.0.1:0' : wanted;
-  const child = start('camera-sim', join(build, 'camera-sim'), ['--clips', clips, '--listen', listen], {
+  const child = start('camera-sim', join(build, 'camera-sim'), ['--clips', clips, '--listen', listen, '--config', join(here, 'demo-cameras.json')], {
     log: join(data, 'camera-sim.log'),
     piped: true,
   });

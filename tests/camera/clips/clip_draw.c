@@ -3,9 +3,11 @@
 #include <getopt.h>
 #include <libavutil/log.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,8 +33,10 @@ struct job {
 static const char usage[] =
     "usage: clip-draw --out DIR [--set demo|small|load] [--jobs N]\n"
     "       clip-draw --frame SCENE,SECOND --out FILE.png\n"
+    "       clip-draw --events --out DIR\n"
     "  --set demo   twelve places, a minute each, main and sub stream (default), and events.json\n"
     "  --set small  a few of 10 s for tests: plain, h265, bframes, aac, wide\n"
+    "  --events     only the schedule of the demo set, DIR/events.json\n"
     "  --set load   one of 10 s at 1280x720, 25 fps, about 2 Mbit/s, for load tests\n"
     "Does nothing when DIR holds them already.\n";
 
@@ -281,7 +285,10 @@ static int draw_all(const struct job *jobs, unsigned count, const char *folder, 
                 return se_fail(err, -errno, "fork: %s", strerror(errno));
             if (pid == 0) {
                 struct se_err child = {0};
-                int r = draw_job(&jobs[next], folder, &child);
+                int r;
+
+                prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody draws on after Ctrl-C */
+                r = draw_job(&jobs[next], folder, &child);
 
                 if (r < 0)
                     fprintf(stderr, "clip-draw: %s: %s\n", jobs[next].name,
@@ -420,6 +427,16 @@ static int draw_set(const char *folder, const char *set, unsigned at_once, struc
     return r < 0 ? r : write_stamp(stamp, set, err);
 }
 
+static int only_events(const char *folder, struct se_err *err)
+{
+    struct job jobs[CLIPS_MAX];
+    unsigned count = demo_jobs(jobs);
+
+    if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+        return se_fail(err, -errno, "%s: %s", folder, strerror(errno));
+    return write_events(jobs, count, folder, err);
+}
+
 /* One picture as PNG, to look at. */
 static int draw_one(const char *what, const char *file, struct se_err *err)
 {
@@ -448,15 +465,13 @@ static int draw_one(const char *what, const char *file, struct se_err *err)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"out", required_argument, NULL, 'o'},
-        {"set", required_argument, NULL, 's'},
-        {"jobs", required_argument, NULL, 'j'},
-        {"frame", required_argument, NULL, 'f'},
-        {"small", no_argument, NULL, 'm'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
+        {"out", required_argument, NULL, 'o'},  {"set", required_argument, NULL, 's'},
+        {"jobs", required_argument, NULL, 'j'}, {"frame", required_argument, NULL, 'f'},
+        {"small", no_argument, NULL, 'm'},      {"events", no_argument, NULL, 'e'},
+        {"help", no_argument, NULL, 'h'},       {0},
     };
     const char *out = NULL, *set = "demo", *frame = NULL;
+    bool events = false;
     long at_once = sysconf(_SC_NPROCESSORS_ONLN);
     struct se_err err = {0};
     int option, r;
@@ -466,6 +481,8 @@ int main(int argc, char **argv)
             out = optarg;
         else if (option == 's')
             set = optarg;
+        else if (option == 'e')
+            events = true;
         else if (option == 'm')
             set = "small";
         else if (option == 'j')
@@ -482,7 +499,11 @@ int main(int argc, char **argv)
         return 2;
     }
     av_log_set_level(AV_LOG_ERROR); /* encoders like to talk */
-    r = frame ? draw_one(frame, out, &err) : draw_set(out, set, at_once > 16 ? 16 : (unsigned)at_once, &err);
+    if (events)
+        r = only_events(out, &err);
+    else
+        r = frame ? draw_one(frame, out, &err)
+                  : draw_set(out, set, at_once > 16 ? 16 : (unsigned)at_once, &err);
     if (r < 0)
         fprintf(stderr, "clip-draw: %s\n", err.text[0] ? err.text : strerror(-r));
     return r < 0 ? 1 : 0;
