@@ -40,8 +40,7 @@ export function withQuery(path: string, query: Query = {}): string {
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    const headers = { 'Accept-Language': locale.value, ...(init.headers as Record<string, string> | undefined) };
-    response = await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init, headers });
+    response = await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init });
   } catch (cause) {
     if (init.signal?.aborted) throw cause;
     throw new Problem(0, {});
@@ -67,6 +66,8 @@ async function sendJson<T>(method: string, path: string, body: unknown, headers:
 }
 
 const segment = encodeURIComponent;
+/** For the names of stages, actions and fields, which come with their case. */
+const lang = (): string => (locale.value === 'en' ? 'en' : 'zh');
 /** Lists here are a county's: bounded, and read whole up to this many pages. */
 const PAGES_MAX = 20;
 
@@ -124,8 +125,8 @@ export const api = {
       { 'Idempotency-Key': crypto.randomUUID() },
     ),
 
-  cases: (query: Query = {}) => getJson<Page<Case>>('/api/v1/cases', query),
-  case: (id: string) => getJson<Case>(`/api/v1/cases/${segment(id)}`),
+  cases: (query: Query = {}) => getJson<Page<Case>>('/api/v1/cases', { ...query, lang: lang() }),
+  case: (id: string) => getJson<Case>(`/api/v1/cases/${segment(id)}`, { lang: lang() }),
   transitions: (id: string) => getAll<Transition>(`/api/v1/cases/${segment(id)}/transitions`),
   takeAction: (id: string, body: TransitionRequest, key: string) =>
     sendJson<Case | Transition>('POST', `/api/v1/cases/${segment(id)}/transitions`, body, { 'Idempotency-Key': key }),

@@ -99,6 +99,8 @@ export interface Case {
   actions: CaseAction[];
   kind_label?: string;
   stage_label?: string;
+  tag_name?: string | null;
+  tag_name_en?: string | null;
   supervised?: boolean;
 }
 

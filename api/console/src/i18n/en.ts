@@ -47,6 +47,7 @@ export const en: Dictionary = {
   tabs: { map: 'Map', wall: 'Wall', incidents: 'Incidents', cases: 'Cases' },
 
   camera: {
+    title: 'Cameras',
     one: 'Camera',
     states: {
       connecting: 'Connecting',
@@ -107,6 +108,7 @@ export const en: Dictionary = {
 
   map: {
     title: 'Map',
+    grid: 'Grid',
     grids: 'Grids',
     cameras: 'Cameras',
     incidents: 'Incidents',
@@ -134,7 +136,7 @@ export const en: Dictionary = {
     columns: { what: 'Incident', where: 'Where', count: 'Count', age: 'Age', status: 'Status' },
     filterOpen: 'Open',
     filterStatus: 'Status',
-    filterSeverity: 'Severity',
+    filterSeverity: 'Level',
     filterTag: 'Tag',
     clearFilters: 'Clear filters',
     empty: 'No incidents',
@@ -185,6 +187,7 @@ export const en: Dictionary = {
     evaluated: 'The case is evaluated. Its loop is closed.',
     over: 'The case is over. Nothing is left to do.',
     actions: {
+      open: 'Opened',
       accept: 'Accept',
       reject: 'Reject',
       dispatch: 'Dispatch',

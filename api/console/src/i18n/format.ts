@@ -8,15 +8,14 @@ const make = (options: Intl.DateTimeFormatOptions) =>
   computed(() => new Intl.DateTimeFormat(locale.value, { timeZone, hourCycle: 'h23', ...options }));
 
 const clock = make({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const date = make({ month: 'long', day: 'numeric' });
-const weekday = make({ weekday: 'short' });
+const date = make({ month: 'long', day: 'numeric', weekday: 'short' });
 const time = make({ hour: '2-digit', minute: '2-digit' });
 const dateTime = make({ month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit' });
 const full = make({ month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const dayKey = new Intl.DateTimeFormat('en-CA', { timeZone });
 
 export const formatClock = (at: number): string => clock.value.format(at);
-export const formatDate = (at: number): string => `${date.value.format(at)} ${weekday.value.format(at)}`;
+export const formatDate = (at: number): string => date.value.format(at);
 export const formatFull = (iso: string): string => full.value.format(Date.parse(iso));
 
 /** The time alone today, with its date before. */

@@ -48,6 +48,7 @@ export const zhCN = {
   tabs: { map: '地图', wall: '视频墙', incidents: '事件', cases: '案件' },
 
   camera: {
+    title: '摄像机',
     one: '摄像机',
     states: {
       connecting: '连接中',
@@ -108,6 +109,7 @@ export const zhCN = {
 
   map: {
     title: '地图',
+    grid: '网格',
     grids: '网格',
     cameras: '摄像机',
     incidents: '事件',
@@ -135,7 +137,7 @@ export const zhCN = {
     columns: { what: '事件', where: '位置', count: '次数', age: '时长', status: '状态' },
     filterOpen: '未结',
     filterStatus: '状态',
-    filterSeverity: '严重程度',
+    filterSeverity: '级别',
     filterTag: '标签',
     clearFilters: '清除筛选',
     empty: '暂无事件',
@@ -186,6 +188,7 @@ export const zhCN = {
     evaluated: '案件已完成评价，流程结束。',
     over: '案件已结束，无后续操作。',
     actions: {
+      open: '立案',
       accept: '受理',
       reject: '不予受理',
       dispatch: '派遣',

@@ -27,7 +27,8 @@ const PAGE = 200;
 export const isOpen = (incident: Incident): boolean =>
   incident.status === 'new' || incident.status === 'acknowledged' || incident.status === 'in_progress';
 
-const byNewest = (a: Incident, b: Incident): number => Date.parse(b.last_at) - Date.parse(a.last_at);
+/** By when it began: a row stays where it is while its incident goes on. */
+const byNewest = (a: Incident, b: Incident): number => Date.parse(b.first_at) - Date.parse(a.first_at);
 
 export const openIncidents = computed(() => [...incidents.values()].filter(isOpen).sort(byNewest));
 

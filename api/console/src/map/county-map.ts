@@ -19,8 +19,15 @@ const WIDE_FROM = 0x2e7f;
 /** So many incidents pulse; the queue has them all. */
 const PULSES_MAX = 60;
 
-const quiet: L.PathOptions = { color: '#31506b', weight: 1, fillColor: '#6cbcf5', fillOpacity: 0.05 };
-const busy: L.PathOptions = { color: '#7d5a36', weight: 1.25, fillColor: '#ff9540', fillOpacity: 0.13 };
+/** Neighbouring townships differ a little, so that the eye finds their borders. */
+const tints = [0.05, 0.11, 0.08, 0.14];
+const quiet = (tint: number): L.PathOptions => ({
+  color: '#31506b',
+  weight: 1,
+  fillColor: '#6cbcf5',
+  fillOpacity: tints[tint % tints.length]!,
+});
+const busy: L.PathOptions = { color: '#7d5a36', weight: 1.25, fillColor: '#ff9540', fillOpacity: 0.2 };
 const picked: L.PathOptions = { color: '#6cbcf5', weight: 2, fillColor: '#6cbcf5', fillOpacity: 0.18 };
 
 function text(className: string, words: string): HTMLElement {
@@ -30,9 +37,15 @@ function text(className: string, words: string): HTMLElement {
   return element;
 }
 
+function nameAt(at: L.LatLngExpression, className: string, name: string): L.Marker {
+  const icon = L.divIcon({ className, html: text('', name), iconSize: [0, 0] });
+  return L.marker(at, { interactive: false, keyboard: false, icon });
+}
+
 export class CountyMap {
   private readonly map: L.Map;
-  private readonly grids = new Map<string, { shape: L.GeoJSON; label: L.Marker; name: string }>();
+  private readonly grids = new Map<string, { shape: L.GeoJSON; label: L.Marker; name: string; tint: number }>();
+  private readonly townships: { label: L.Marker; name: string; bounds: L.LatLngBounds }[] = [];
   private readonly cameras = new Map<string, CameraMark>();
   private readonly pulses = new Map<string, { marker: L.Marker; key: string }>();
   private readonly labels = L.layerGroup();
@@ -71,22 +84,25 @@ export class CountyMap {
     this.map.setZoom(this.map.getZoom() + by);
   }
 
-  setGrids(features: Map<string, { feature: GridFeature; name: string }>): void {
+  /** The grids, each with its name and its township's. */
+  setGrids(features: Map<string, { feature: GridFeature; name: string; township: string }>): void {
     for (const { shape } of this.grids.values()) shape.remove();
     this.labels.clearLayers();
     this.grids.clear();
-    for (const [id, { feature, name }] of features) {
+    const towns = new Map<string, L.LatLngBounds>();
+    for (const [id, { feature, name, township }] of features) {
       if (feature.geometry === null) continue;
-      const shape = L.geoJSON(feature.geometry, { style: quiet, bubblingMouseEvents: false } as L.GeoJSONOptions);
+      if (!towns.has(township)) towns.set(township, L.latLngBounds([]));
+      const tint = [...towns.keys()].indexOf(township);
+      const shape = L.geoJSON(feature.geometry, { style: quiet(tint), bubblingMouseEvents: false } as L.GeoJSONOptions);
       shape.on('click', () => this.events.grid(id));
       shape.addTo(this.map);
-      const label = L.marker(shape.getBounds().getCenter(), {
-        interactive: false,
-        keyboard: false,
-        icon: L.divIcon({ className: 'grid-label', html: text('', name), iconSize: [0, 0] }),
-      });
-      this.grids.set(id, { shape, label, name });
+      towns.get(township)!.extend(shape.getBounds());
+      this.grids.set(id, { shape, label: nameAt(shape.getBounds().getCenter(), 'grid-label', name), name, tint });
     }
+    this.townships.length = 0;
+    for (const [name, bounds] of towns)
+      if (name !== '') this.townships.push({ name, bounds, label: nameAt(bounds.getCenter(), 'township-label', name) });
     for (const mark of this.cameras.values()) mark.bringToFront();
     this.showLabels();
     this.fitted = false;
@@ -153,7 +169,8 @@ export class CountyMap {
 
   /** Colours the grids by what goes on in them. */
   markGrids(withIncidents: Set<string>, chosen: string | null): void {
-    for (const [id, { shape }] of this.grids) shape.setStyle(id === chosen ? picked : withIncidents.has(id) ? busy : quiet);
+    for (const [id, { shape, tint }] of this.grids)
+      shape.setStyle(id === chosen ? picked : withIncidents.has(id) ? busy : quiet(tint));
   }
 
   /** The middle of a grid, for what has no place of its own. */
@@ -175,6 +192,21 @@ export class CountyMap {
     this.fitted = this.grids.size > 0;
   }
 
+  /** Where in the bounds a name of that width meets nothing, as near to the middle as can be. */
+  private freePlace(bounds: L.LatLngBounds, width: number, taken: L.Bounds[]): L.LatLng | null {
+    const middle = this.map.latLngToLayerPoint(bounds.getCenter());
+    const corner = this.map.latLngToLayerPoint(bounds.getNorthEast()).subtract(middle);
+    const steps = [0, -0.25, 0.25, -0.5, 0.5, -0.7, 0.7];
+    const places = steps.flatMap((dy) => steps.map((dx) => ({ dx, dy, off: Math.hypot(dx, dy) })));
+    places.sort((a, b) => a.off - b.off);
+    for (const { dx, dy } of places) {
+      const at = middle.add([corner.x * dx, corner.y * dy]);
+      const place = L.bounds(at.subtract([width / 2, 9]), at.add([width / 2, 9]));
+      if (!taken.some((other) => other.intersects(place))) return this.map.layerPointToLatLng(at);
+    }
+    return null;
+  }
+
   /** Names as far as they fit: none over another, none wider than its grid is while the county is far. */
   private showLabels(): void {
     const near = this.map.getZoom() >= LABELS_ZOOM;
@@ -183,6 +215,7 @@ export class CountyMap {
       return L.bounds(at.subtract([9, 9]), at.add([9, 9]));
     });
     this.labels.addTo(this.map);
+    let shown = 0;
     for (const { shape, label, name } of this.grids.values()) {
       const bounds = shape.getBounds();
       const room = L.bounds([
@@ -196,7 +229,15 @@ export class CountyMap {
       if (fits && !taken.some((other) => other.intersects(place))) {
         taken.push(place);
         label.addTo(this.labels);
+        shown += 1;
       } else this.labels.removeLayer(label);
+    }
+    // Too far for most grids' names: the townships' are.
+    const far = shown < this.grids.size / 3;
+    for (const { label, name, bounds } of this.townships) {
+      const at = far ? this.freePlace(bounds, name.length * 15, taken) : null;
+      if (at !== null) label.setLatLng(at).addTo(this.labels);
+      else this.labels.removeLayer(label);
     }
   }
 }
