@@ -151,8 +151,8 @@ static const struct step {
     {"ingest", start_ingest, stop_ingest},
     {"events", start_events, stop_events},
     {"cameras", house_load_cameras, NULL},
+    {"control", start_control, stop_control}, /* before what says "ready": commands may come at once */
     {"api", start_api, stop_api},
-    {"control", start_control, stop_control},
 };
 
 static void stop_from(struct house *house, unsigned count)

@@ -1,7 +1,9 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -19,6 +21,7 @@
 
 #define LINE_MAX_BYTES (1024 * 1024)
 #define REQUEST_MS     5000
+#define CONNECT_MS     5000
 #define ANSWER_MS      600000 /* a backup of a big database takes its time */
 
 struct control {
@@ -28,14 +31,16 @@ struct control {
     pthread_t thread;
 };
 
-static int socket_address(const char *path, struct sockaddr_un *out, struct se_err *err)
+/* A socket's path has at most 107 bytes, a data directory's may have more: go through a descriptor of the
+ * directory, which the caller closes after bind() or connect(). */
+static int socket_address(const char *data_dir, struct sockaddr_un *out, int *ret_fd, struct se_err *err)
 {
+    int fd = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return se_fail(err, -errno, "%s cannot be opened: %s", data_dir, strerror(errno));
     *out = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(out->sun_path))
-        return se_fail(err, -ENAMETOOLONG,
-                       "%.150s is too long for a socket (107 bytes): give gateway.data_dir a shorter path",
-                       path);
-    memcpy(out->sun_path, path, strlen(path) + 1);
+    snprintf(out->sun_path, sizeof(out->sun_path), "/proc/self/fd/%d/control.sock", fd);
+    *ret_fd = fd;
     return 0;
 }
 
@@ -168,35 +173,47 @@ static void *control_main(void *ctx)
     return NULL;
 }
 
+static int listen_at(const char *data_dir, const char *path, int *ret_fd, struct se_err *err)
+{
+    struct sockaddr_un address;
+    int directory = -1;
+    int r = socket_address(data_dir, &address, &directory, err);
+    if (r < 0)
+        return r;
+    (void)unlink(path); /* of a daemon that was killed: we hold the lock */
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0600) < 0 ||
+        listen(fd, 8) < 0) {
+        r = se_fail(err, -errno, "%s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+    }
+    close(directory);
+    if (r == 0)
+        *ret_fd = fd;
+    return r;
+}
+
 int control_new(struct house *house, struct control **ret_control, struct se_err *err)
 {
     struct control *control = calloc(1, sizeof(*control));
     if (!control)
         return se_fail(err, -ENOMEM, "out of memory");
     *control = (struct control){.house = house, .listen_fd = -1, .stop_fd = -1};
-    control->path = se_asprintf("%s/control.sock", options_text(house->options, "gateway.data_dir"));
-    struct sockaddr_un address;
-    int r = control->path ? socket_address(control->path, &address, err) : -ENOMEM;
-    if (r < 0)
-        goto fail;
-    (void)unlink(control->path); /* of a daemon that was killed: we hold the lock */
+    const char *data_dir = options_text(house->options, "gateway.data_dir");
+    int r = 0;
+    control->path = se_asprintf("%s/control.sock", data_dir);
     control->stop_fd = eventfd(0, EFD_CLOEXEC);
-    control->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (control->stop_fd < 0 || control->listen_fd < 0 ||
-        bind(control->listen_fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        chmod(control->path, 0600) < 0 || listen(control->listen_fd, 8) < 0) {
-        r = se_fail(err, -errno, "%s: %s", control->path, strerror(errno));
-        goto fail;
-    }
-    r = se_thread_start(&control->thread, "control", control_main, control);
-    if (r < 0) {
+    if (!control->path || control->stop_fd < 0)
+        r = se_fail(err, control->path ? -errno : -ENOMEM, "the control socket cannot be made");
+    if (r == 0)
+        r = listen_at(data_dir, control->path, &control->listen_fd, err);
+    if (r == 0 && (r = se_thread_start(&control->thread, "control", control_main, control)) < 0)
         se_fail(err, r, "the control thread does not start: %s", strerror(-r));
-        goto fail;
+    if (r == 0) {
+        *ret_control = control;
+        return 0;
     }
-    *ret_control = control;
-    return 0;
-
-fail:
     if (control->listen_fd >= 0)
         close(control->listen_fd);
     if (control->stop_fd >= 0)
@@ -222,25 +239,30 @@ void control_free(struct control *control)
 
 /* ---- the command's side ---- */
 
+/* Tries for a while: a daemon that is starting holds the lock before it listens. */
 static int connect_to(const char *data_dir, int *ret_fd, struct se_err *err)
 {
-    se_free_ char *path = se_asprintf("%s/control.sock", data_dir);
-    if (!path)
-        return se_fail(err, -ENOMEM, "out of memory");
     struct sockaddr_un address;
-    int r = socket_address(path, &address, err);
+    int directory = -1;
+    int r = socket_address(data_dir, &address, &directory, err);
     if (r < 0)
         return r;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return se_fail(err, -errno, "no socket: %s", strerror(errno));
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        r = se_fail(err, -errno,
-                    "%s: %s. A daemon holds the data directory but does not answer: is it still starting?",
-                    path, strerror(errno));
-        close(fd);
-        return r;
+    int64_t deadline_us = se_mono_now_us() + CONNECT_MS * 1000LL;
+    int fd = -1;
+    for (;;) {
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        r = fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+        if (r < 0 && fd >= 0)
+            close(fd);
+        if ((r != -ENOENT && r != -ECONNREFUSED) || se_mono_now_us() > deadline_us)
+            break;
+        (void)poll(NULL, 0, 100);
     }
+    close(directory);
+    if (r < 0)
+        return se_fail(
+            err, r, "a daemon holds %s but does not answer at its control.sock (%s). Is it still starting?",
+            data_dir, strerror(-r));
     *ret_fd = fd;
     return 0;
 }

@@ -192,6 +192,19 @@ test('the control socket takes nonsense, silence and a flood without harm', asyn
   }
 });
 
+test('a data directory with a long name has a control socket too', async () => {
+  const above = mkdtempSync(join(tmpdir(), 'sharpeyes-test-'));
+  const dir = join(above, 'd'.repeat(90), 'e'.repeat(90)); // made by the start
+  const gateway = await Gateway.start({ dataDir: dir });
+  try {
+    assert.equal(run(['check', '--set', `gateway.data_dir=${dir}`]).code, 0);
+    await gateway.stop();
+  } finally {
+    await gateway.kill();
+    rmSync(above, { recursive: true, force: true });
+  }
+});
+
 test('SIGINT and SIGHUP end it as SIGTERM does', async () => {
   for (const signal of ['SIGINT', 'SIGHUP']) {
     const gateway = await Gateway.start();
