@@ -12,11 +12,13 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "cameras.h"
 #include "cli.h"
 #include "commands.h"
 #include "control.h"
 #include "house.h"
+#include "process.h"
 
 #define BUS_KEEP    4096 /* events that a client that was away can still get */
 #define STOP_WITHIN 9    /* seconds, of the ten that a service manager is promised */
@@ -51,6 +53,17 @@ static int start_timezone(struct house *house, struct se_err *err)
     setenv("TZ", options_text(house->options, "gateway.timezone"), 1);
     tzset();
     return 0;
+}
+
+static int start_figures(struct house *house, struct se_err *err)
+{
+    se_metrics_collector(process_metrics, NULL);
+    return 0;
+}
+
+static void stop_figures(struct house *house)
+{
+    se_metrics_collector_remove(process_metrics, NULL);
 }
 
 static int start_bus(struct house *house, struct se_err *err)
@@ -144,6 +157,7 @@ static const struct step {
     {"log", start_log, NULL},
     {"time zone", start_timezone, NULL},
     {"limits", start_limits, NULL},
+    {"figures", start_figures, stop_figures},
     {"data directory", house_lock, house_unlock},
     {"store", house_open_store, house_close_store},
     {"access", house_open_access, house_close_access},
