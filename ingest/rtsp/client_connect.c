@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <resolv.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -12,10 +14,13 @@
 
 #include "client.h"
 
+#define NAME_SERVER_S 2 /* seconds for each name server to answer */
+
 /* Shared by the loop and a pool thread, which never touches the client: it hands the object back. */
 struct resolve {
     struct se_loop *loop;
     struct rtsp_client *client; /* loop's; NULL: nobody waits any more */
+    _Atomic bool cancelled;     /* nobody waits: do not even ask */
     char host[256], port[8];
     int result;
     unsigned count;
@@ -66,8 +71,7 @@ static void resolved(void *ctx)
 static void resolve_on_pool(void *ctx)
 {
     struct resolve *resolve = ctx;
-    resolve->result =
-        look_up(resolve->host, resolve->port, AI_ADDRCONFIG, resolve->addresses, &resolve->count);
+    resolve->result = look_up(resolve->host, resolve->port, 0, resolve->addresses, &resolve->count);
     /* The queue is full for a moment at most: its bound is far above the number of names in flight. */
     while (se_loop_post(resolve->loop, resolved, resolve) == -EAGAIN)
         sched_yield();
@@ -75,8 +79,10 @@ static void resolve_on_pool(void *ctx)
 
 void client_resolve_cancel(struct rtsp_client *client)
 {
-    if (client->resolve)
+    if (client->resolve) {
         client->resolve->client = NULL;
+        client->resolve->cancelled = true;
+    }
     client->resolve = NULL;
 }
 
@@ -214,6 +220,6 @@ void client_disconnect(struct rtsp_client *client)
     client->watch.fd = -1;
     if (fd >= 0)
         close(fd);
-    client->out.len = 0;
+    se_str_fini(&client->out);
     client->rest_size = 0;
 }

@@ -255,6 +255,13 @@ void client_read(struct rtsp_client *client)
 
 /* --- silence, keep-alives, reports ------------------------------------------ */
 
+/* Some cameras take reports for the sign of life, so they come well within the session's time. */
+static int64_t report_every(const struct rtsp_client *client)
+{
+    int64_t third = (int64_t)client->session_timeout_s * SE_US_PER_S / 3;
+    return third < REPORT_US ? third : REPORT_US;
+}
+
 static void report(struct rtsp_client *client)
 {
     for (unsigned i = 0; i < client->track_count && client->watch.fd >= 0; i++) {
@@ -301,7 +308,7 @@ static void tick(struct se_timer *timer)
     (void)se_timer_in(client->loop, timer, step);
     check_silence(client, now);
     if (client->watch.fd >= 0 && now >= client->report_due_us) {
-        client->report_due_us = now + REPORT_US;
+        client->report_due_us = now + report_every(client);
         report(client);
     }
     if (client->watch.fd >= 0 && now >= client->keepalive_due_us)
@@ -392,7 +399,7 @@ void client_media_play(struct rtsp_client *client)
 {
     se_mono_us now = se_loop_now_us(client->loop);
     client->last_media_us = now;
-    client->report_due_us = now + REPORT_US;
+    client->report_due_us = now + report_every(client);
     client->tick.fn = tick;
     client->tick.ctx = client;
     (void)se_timer_in(client->loop, &client->tick,
