@@ -1,6 +1,7 @@
 /* Cameras: list, make, change, delete, state; and tickets for their media. */
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,7 +162,8 @@ struct writing {
     const struct camera_edit *edit;
     const char *id;
     bool is_new;
-    int64_t version; /* that the client saw; 0: any */
+    int64_t version;               /* that the client saw; 0: any */
+    char department_id[SE_ID_LEN]; /* of one that is deleted */
 };
 
 /* Which members were changed, never their values: a URL or a password has no place in the trail. */
@@ -257,7 +259,40 @@ static int check_department(struct camera_edit *edit, struct http_request *req, 
     return decision.allowed ? 0 : http_problem(res, 403, "Not allowed: %s.", decision.reason);
 }
 
-/* Checked as a whole, stored, and only then given to ingest. */
+/* What was stored last is what ingest gets last: stored and handed over under one lock per camera. */
+static pthread_mutex_t *turn_of(const char *camera_id)
+{
+    static pthread_mutex_t turns[16] = {
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+        PTHREAD_MUTEX_INITIALIZER,
+    };
+    return &turns[(unsigned char)camera_id[SE_ID_LEN - 2] % SE_ARRAY_LEN(turns)];
+}
+
+static void publish(struct http_request *req, const char *type, const char *department_id, json_t *data)
+{
+    bus_publish(http_deps(req)->bus, type, access_permission_name(ACCESS_CAMERA_READ), department_id, data);
+}
+
+static int store_and_pull(struct camera_edit *edit, struct writing *writing, const struct camera_spec *spec)
+{
+    const struct api_deps *deps = http_deps(writing->req);
+    struct se_err err = {0};
+    pthread_mutex_lock(turn_of(edit->id));
+    int r = http_commit(writing->req, writing->res, write_camera, writing);
+    int pulled = r < 0 ? 0 : ingest_camera_set(deps->ingest, spec, &err);
+    pthread_mutex_unlock(turn_of(edit->id));
+    if (pulled < 0) {
+        se_error("api", "a stored camera cannot be pulled camera=%s reason=\"%s\"", edit->id, err.text);
+    }
+    return r;
+}
+
+/* Checked as a whole, stored, and only then given to ingest. -ESTALE: changed meanwhile. */
 static int save(struct camera_edit *edit, struct http_request *req, struct http_response *res, bool is_new,
                 int64_t version)
 {
@@ -279,18 +314,16 @@ static int save(struct camera_edit *edit, struct http_request *req, struct http_
         return r;
     }
     struct writing writing = {.req = req, .res = res, .edit = edit, .is_new = is_new, .version = version};
-    r = explain(res, http_commit(req, res, write_camera, &writing));
+    r = store_and_pull(edit, &writing, &spec);
     if (r < 0) {
         return r;
-    }
-    r = ingest_camera_set(deps->ingest, &spec, &err);
-    if (r < 0) {
-        se_error("api", "a stored camera cannot be pulled camera=%s reason=\"%s\"", edit->id, err.text);
     }
     if (!is_new) { /* a new one's answer stays as an Idempotency-Key keeps it */
         add_state(req, res->json);
     }
     add_etag(res, res->json);
+    publish(req, is_new ? "camera.created" : "camera.updated", edit->department_id,
+            json_deep_copy(res->json));
     return 0;
 }
 
@@ -306,40 +339,41 @@ static int add(struct http_request *req, struct http_response *res)
         http_header(res, "Location", location);
     }
     camera_edit_fini(&edit);
-    return r;
+    return explain(res, r);
 }
 
 static int change(struct http_request *req, struct http_response *res)
 {
     const struct api_deps *deps = http_deps(req);
-    struct camera_edit edit;
     char id[SE_ID_LEN];
     int64_t version = if_match(req);
     int r = camera_find(req, res, req->params[0], id);
     if (r < 0) {
         return r;
     }
-    if (version < 0) {
-        return explain(res, -ESTALE);
+    r = -ESTALE;
+    /* Without If-Match a change that came between is no reason to refuse: apply this one over it. */
+    for (int tries = 0; r == -ESTALE && version >= 0 && tries < (version ? 1 : 5); tries++) {
+        struct camera_edit edit;
+        camera_edit_init(&edit);
+        r = camera_edit_load(&edit, deps->store, deps->access, id);
+        r = r < 0 ? r : save(&edit, req, res, false, version);
+        camera_edit_fini(&edit);
     }
-    camera_edit_init(&edit);
-    r = camera_edit_load(&edit, deps->store, deps->access, id);
-    r = r < 0 ? r : save(&edit, req, res, false, version);
-    camera_edit_fini(&edit);
-    return r;
+    return explain(res, r);
 }
 
 static int delete_camera(struct store_tx *tx, void *ctx)
 {
     struct writing *writing = ctx;
-    if (writing->version) {
-        se_json_ *camera = NULL;
-        int r = store_camera_get(tx, writing->id, &camera);
-        if (r < 0 || se_json_int(camera, "version", 0) != writing->version) {
-            return r < 0 ? r : -ESTALE;
-        }
+    se_json_ *camera = NULL;
+    int r = store_camera_get(tx, writing->id, &camera);
+    if (r < 0 || (writing->version && se_json_int(camera, "version", 0) != writing->version)) {
+        return r < 0 ? r : -ESTALE;
     }
-    int r = store_camera_delete(tx, writing->id);
+    snprintf(writing->department_id, sizeof(writing->department_id), "%s",
+             se_json_str(camera, "department_id", ""));
+    r = store_camera_delete(tx, writing->id);
     return r < 0 ? r
                  : access_audit(tx, &writing->req->who, writing->req->route->audit, "camera", writing->id,
                                 NULL);
@@ -354,12 +388,17 @@ static int delete (struct http_request *req, struct http_response *res)
     if (r < 0) {
         return r;
     }
+    pthread_mutex_lock(turn_of(id));
     r = writing.version < 0 ? -ESTALE : store_write(deps->store, delete_camera, &writing);
+    if (r == 0) {
+        ingest_camera_remove(deps->ingest, id);
+    }
+    pthread_mutex_unlock(turn_of(id));
     if (r == -ENOLINK) {
         return http_problem(res, 409, "Incidents or recordings still name this camera. Disable it instead.");
     }
     if (r == 0) {
-        ingest_camera_remove(deps->ingest, id);
+        publish(req, "camera.deleted", writing.department_id, json_pack("{s:s}", "id", id));
     }
     return explain(res, r);
 }

@@ -239,11 +239,6 @@ static int explain(struct http_response *res, int r)
     return r == -ENOLINK ? http_invalid(res, "department_id", "there is no such department") : r;
 }
 
-static bool username_ok(const char *name)
-{
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@") == strlen(name);
-}
-
 static int add(struct http_request *req, struct http_response *res)
 {
     struct work work = {.req = req, .res = res};
@@ -255,9 +250,8 @@ static int add(struct http_request *req, struct http_response *res)
         return r;
     }
     work.row.username = field_need(&fields, "username", 64);
-    if (!fields.bad && !username_ok(work.row.username)) {
-        fields.bad = true;
-        http_invalid(res, "username", "may hold letters, digits and . _ - @");
+    if (!fields.bad && access_username_check(work.row.username, &err) < 0) {
+        field_wrong(&fields, "username", "%s", err.text);
     }
     const char *password = field_text(&fields, "password", 0, 128, NULL);
     read_row(&fields, NULL, &work.row);

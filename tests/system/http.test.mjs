@@ -373,6 +373,8 @@ test('cameras: made, read, changed, deleted; secrets stay inside', async () => {
     assert.doesNotMatch(answer.text, /canary/);
   }
   assert.doesNotMatch(g.log, /canary/);
+  const both = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => g.patch(`/api/v1/cameras/${id}`, { name })));
+  assert.ok(both.every((a) => a.status === 200), `changes without If-Match: ${both.map((a) => a.status)}`);
   assert.equal((await g.delete(`/api/v1/cameras/${id}`)).status, 204);
   assert.equal((await g.get(`/api/v1/cameras/${id}`)).status, 404);
 });
@@ -502,6 +504,8 @@ test('the event stream keeps alive, and shows each only what is theirs', async (
   await until(() => /^: /m.test(theirs.text), 4000, 'a keep-alive');
   assert.ok(!theirs.events.some((e) => e.data.id === camera1.id), 'of another department');
   await g.delete(`/api/v1/cameras/${camera1.id}`);
+  await until(() => mine.events.some((e) => e.type === 'camera.deleted' && e.data.id === camera1.id), 5000, 'camera.deleted');
+  assert.ok(mine.events.some((e) => e.type === 'camera.created' && e.data.code === 'EVENT'));
   mine.close();
   theirs.close();
   await until(async () => (await g.metric('sharpeyes_http_streams')) === 0, 5000, 'closed streams are noticed');
@@ -631,6 +635,11 @@ test('the audit chain is whole and can be filtered', async () => {
   const made = (await g.get('/api/v1/audit?action=camera.create')).json.items;
   assert.ok(made.length > 5);
   assert.ok(made.every((entry) => entry.action === 'camera.create' && entry.username));
+  for (const action of ['user.create', 'user.password', 'token.create']) {
+    const entries = await g.get(`/api/v1/audit?action=${action}`);
+    assert.ok(entries.json.items.length > 0, action);
+    assert.doesNotMatch(entries.text, /Passw0rd-of|a-new-password/, 'no password in the trail');
+  }
   const later = await g.get('/api/v1/audit?from=2099-01-01T00:00:00Z');
   assert.deepEqual(later.json.items, []);
   assert.equal((await g.get('/api/v1/audit?from=yesterday')).status, 422);
