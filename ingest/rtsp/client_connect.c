@@ -71,7 +71,17 @@ static void resolved(void *ctx)
 static void resolve_on_pool(void *ctx)
 {
     struct resolve *resolve = ctx;
-    resolve->result = look_up(resolve->host, resolve->port, 0, resolve->addresses, &resolve->count);
+    static _Thread_local bool tuned;
+    if (!tuned) { /* a name server that is gone must not hold up the end of the program; we ask again anyway
+                   */
+        tuned = true;
+        res_init();
+        _res.retrans = NAME_SERVER_S;
+        _res.retry = 1;
+    }
+    resolve->result = EAI_AGAIN;
+    if (!resolve->cancelled)
+        resolve->result = look_up(resolve->host, resolve->port, 0, resolve->addresses, &resolve->count);
     /* The queue is full for a moment at most: its bound is far above the number of names in flight. */
     while (se_loop_post(resolve->loop, resolved, resolve) == -EAGAIN)
         sched_yield();
