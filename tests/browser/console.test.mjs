@@ -131,9 +131,10 @@ test('an operator reports from a tile', async () => {
   await page.locator('article', { has: page.locator(`video[data-camera="${ids[0]}"]`) }).locator('button').first().click();
   await page.locator('.report .n-base-selection').click();
   await page.locator('.n-base-select-option:not(.n-base-select-group-header)').first().click();
+  const open = () => page.locator('[data-incident-open]').getAttribute('data-incident-open', { timeout: 1_000 }).catch(() => null);
+  const before = await open(); // the test before this one left one open
   await page.click('.report button[type=submit]');
-  await page.locator('[data-incident-open]').waitFor();
-  const id = await page.locator('[data-incident-open]').getAttribute('data-incident-open');
+  const id = await until(async () => ((await open()) ?? before) !== before && open(), 10_000, 'the new incident opens');
   const { json } = await gateway.get(`/api/v1/incidents/${id}`);
   assert.equal(json.camera_id, ids[0]);
 });
