@@ -104,7 +104,7 @@ static void painter_init(struct painter *p, const struct job *job)
     cr = cairo_create(p->title);
     cairo_scale(cr, scale, scale);
     screen_text(cr, job->scene->name, "Noto Sans CJK SC Bold 30", 0xffffff, 28, 12, 0);
-    screen_text(cr, job->scene->name_en, "Noto Sans 15", 0xe6ecf0, 30, 70, 0);
+    screen_text(cr, job->scene->name_en, "Noto Sans CJK SC 14", 0xe6ecf0, 30, 70, 0);
     cairo_destroy(cr);
     p->cr = cairo_create(p->picture);
     cairo_scale(p->cr, scale, scale);
@@ -128,7 +128,7 @@ static void paint_clock(struct painter *p, double t)
     cairo_paint(cr);
     cairo_set_operator(cr, CAIRO_OPERATOR_OVER);
     cairo_scale(cr, scale, scale);
-    screen_text(cr, text, "DejaVu Sans Mono Bold 25", 0xffffff, 440, 6, 1);
+    screen_text(cr, text, "Noto Sans Mono CJK SC Bold 24", 0xffffff, 440, 6, 1);
     screen_text(cr, "模拟画面", "Noto Sans CJK SC 17", 0xf2d27a, 262, 12, 1);
     cairo_destroy(cr);
 }
