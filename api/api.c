@@ -54,11 +54,15 @@ int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *er
     if (r < 0) {
         goto out_of_memory;
     }
-    r = se_pool_new("http-work", workers, (size_t)options_int(deps->options, "http.queue"), &api->workers);
+    r = se_pool_new("http-read", workers, (size_t)options_int(deps->options, "http.queue"), &api->workers);
     if (r < 0) {
         goto out_of_memory;
     }
-    r = se_pool_new("http-read", workers, api->connections, &api->readers);
+    r = se_pool_new("http-write", workers, (size_t)options_int(deps->options, "http.queue"), &api->writers);
+    if (r < 0) {
+        goto out_of_memory;
+    }
+    r = se_pool_new("http-body", workers, api->connections, &api->readers);
     if (r < 0) {
         goto out_of_memory;
     }
@@ -94,6 +98,7 @@ void api_free(struct api *api)
     api_stop(api);
     live_free(api->live);
     se_pool_free(api->readers);
+    se_pool_free(api->writers);
     se_pool_free(api->workers);
     peers_free(api->peers);
     console_free(api->console);

@@ -326,9 +326,10 @@ static enum MHD_Result start_work(struct exchange *ex)
         ex->result = ex->req.route->handler(&ex->req, &ex->res);
         return send_answer(ex);
     }
+    struct se_pool *pool = ex->req.method == HTTP_GET ? ex->api->workers : ex->api->writers;
     ex->state = EXCHANGE_WORKING;
     MHD_suspend_connection(ex->connection);
-    if (se_pool_submit(ex->api->workers, work, ex) < 0) {
+    if (se_pool_submit(pool, work, ex) < 0) {
         http_count(HTTP_METRIC_QUEUE_FULL);
         ex->res.retry_after_s = 1;
         ex->result = http_problem(&ex->res, 503, "Too many requests are waiting. Try again in a moment.");

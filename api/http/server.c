@@ -122,6 +122,7 @@ void server_stop(struct api *api)
     api->stopping = true;
     live_stop(api->live);
     se_pool_stop(api->workers); /* each resumes its connection */
+    se_pool_stop(api->writers);
     se_pool_stop(api->readers);
     if (api->daemon) {
         MHD_stop_daemon(api->daemon);

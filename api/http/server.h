@@ -25,7 +25,8 @@ struct api {
     struct console *console;
     struct live *live;
     struct peers *peers;
-    struct se_pool *workers; /* run requests */
+    struct se_pool *workers; /* run requests that read … */
+    struct se_pool *writers; /* … and those that change: a store that cannot write holds up no reader */
     struct se_pool *readers; /* read bodies that come in pieces; never full: one job a connection at most */
     struct MHD_Daemon *daemon;
     int listen_fd;

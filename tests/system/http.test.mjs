@@ -627,6 +627,29 @@ test('the console is served as it was built', async () => {
   }
 });
 
+test('a locked database holds up no reader', async () => {
+  const lock = spawn('sqlite3', [join(g.dir, 'sharpeyes.db')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const exited = once(lock, 'exit');
+  lock.stdin.write('.timeout 5000\nBEGIN IMMEDIATE;\nSELECT 1;\n');
+  await once(lock.stdout, 'data');
+  const writes = Array.from({ length: 8 }, (_, i) => g.post('/api/v1/departments', { code: `locked-${i}`, name: 'x' }, { timeout: 60_000 }));
+  await sleep(200);
+  for (let i = 0; i < 10; i++) {
+    const started = Date.now();
+    assert.equal((await g.get('/api/v1/roles')).status, 200);
+    assert.ok([200, 503].includes((await g.get('/readyz')).status));
+    assert.ok(Date.now() - started < 1000, `${Date.now() - started} ms`);
+  }
+  lock.stdin.end('ROLLBACK;\n');
+  await exited;
+  for (const answer of await Promise.all(writes)) {
+    assert.ok([201, 503].includes(answer.status), answer.text);
+    if (answer.status === 503) assert.ok(Number(answer.headers.get('retry-after')) > 0);
+  }
+  await until(async () => (await g.post('/api/v1/departments', { code: `free-${Date.now()}`, name: 'x' })).status === 201, 10_000, 'writes go again');
+  await until(async () => (await g.get('/readyz')).status === 200, 5000, 'ready again');
+});
+
 test('the audit chain is whole and can be filtered', async () => {
   const report1 = (await g.get('/api/v1/audit/verify')).json;
   assert.equal(report1.ok, true);
