@@ -49,9 +49,8 @@ static void one(struct se_str *out, const char *name, const char *help, enum se_
 
 void process_metrics(struct se_str *out, void *ctx)
 {
-    one(out, "process_open_fds", "Open file descriptors.", SE_GAUGE,
-        count_entries("/proc/self/fd", 3)); /* the listing has one itself */
-    ;
+    /* The listing of descriptors holds one itself. */
+    one(out, "process_open_fds", "Open file descriptors.", SE_GAUGE, count_entries("/proc/self/fd", 3));
     one(out, "process_threads", "Threads.", SE_GAUGE, count_entries("/proc/self/task", 2));
     one(out, "process_resident_memory_bytes", "Memory that is resident.", SE_GAUGE, resident_bytes());
     one(out, "process_cpu_seconds_total", "CPU time used, user and system.", SE_COUNTER, cpu_seconds());

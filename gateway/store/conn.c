@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUSY_TIMEOUT_MS 5000
-
 int conn_errno(sqlite3 *db, int code)
 {
     int extended = db ? sqlite3_extended_errcode(db) : code;
@@ -90,7 +88,7 @@ int conn_open(struct store_tx *conn, const char *path, bool write, struct se_err
     int code = sqlite3_open_v2(path, &conn->db, flags, NULL);
     if (code == SQLITE_OK) {
         sqlite3_extended_result_codes(conn->db, 1);
-        sqlite3_busy_timeout(conn->db, BUSY_TIMEOUT_MS);
+        sqlite3_busy_timeout(conn->db, CONN_BUSY_MS);
         code =
             sqlite3_exec(conn->db,
                          write ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"

@@ -25,6 +25,11 @@ struct store_tx {
     bool disk_failed; /* a statement met a full, broken or read-only disk since this was cleared */
 };
 
+/* How long a connection waits for another program's lock: less once it is known to be there,
+ * so that callers get their -EBUSY at once. */
+#define CONN_BUSY_MS       5000
+#define CONN_STILL_BUSY_MS 200
+
 /* Opens PATH for the writer (creating it, mode 0600) or for reading. The words in err say what to do. */
 int conn_open(struct store_tx *conn, const char *path, bool write, struct se_err *err);
 void conn_close(struct store_tx *conn);

@@ -88,6 +88,7 @@ static void set_healthy(struct store *store, bool healthy, int why)
 {
     if (atomic_exchange(&store->healthy, healthy) == healthy)
         return;
+    sqlite3_busy_timeout(store->writer.db, healthy ? CONN_BUSY_MS : CONN_STILL_BUSY_MS);
     if (healthy)
         se_info("store", "the database takes writes again path=\"%s\"", store->path);
     else

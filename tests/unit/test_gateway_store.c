@@ -20,6 +20,7 @@
 #include "base/json.h"
 #include "base/metrics.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "gateway/store.h"
 #include "store/conn.h"
 #include "store/schema.h"
@@ -500,6 +501,9 @@ static void another_program_that_locks_makes_writes_busy(void **state)
     assert_int_equal(store_write(store, insert, &job), -EBUSY); /* after the 5 s it waits */
     assert_false(store_healthy(store));
     assert_int_equal(rows(store), 0);
+    se_mono_us began = se_mono_now_us();
+    assert_int_equal(store_write(store, insert, &job), -EBUSY); /* and now it says so soon */
+    assert_true(se_mono_now_us() - began < 2 * SE_US_PER_S);
     assert_int_equal(conn_run(&other, "ROLLBACK"), 0);
     conn_close(&other);
     for (int i = 0; i < 50 && !store_healthy(store); i++)
