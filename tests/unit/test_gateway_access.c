@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
+#include <sodium.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -657,6 +658,53 @@ static void entries_cannot_be_changed_by_the_program(void **state)
     expect_chain(f, true, 0, NULL);
 }
 
+struct raw_entry {
+    char prev_hash[65], hash[65];
+    int64_t at;
+};
+
+static int read_raw(void *ctx, int columns, char **values, char **names)
+{
+    struct raw_entry *raw = ctx;
+    assert_int_equal(columns, 3);
+    raw->at = strtoll(values[0], NULL, 10);
+    snprintf(raw->prev_hash, sizeof(raw->prev_hash), "%s", values[1]);
+    snprintf(raw->hash, sizeof(raw->hash), "%s", values[2]);
+    return 0;
+}
+
+/* What another program has to do to verify the chain by itself. */
+static void an_entry_s_hash_is_what_the_description_says(void **state)
+{
+    struct fixture *f = *state;
+    struct access_who who = {.user_id = "u1", .username = "名", .address = "::1", .session_id = "s"};
+    json_t *detail = json_pack("{s:i}", "n", 1);
+    struct entry entry = {&who, detail, "cam1"};
+    assert_int_equal(store_write(f->store, audit, &entry), 0);
+    json_decref(detail);
+    sqlite3 *db;
+    struct raw_entry raw = {0};
+    assert_int_equal(sqlite3_open(f->url + strlen("sqlite:"), &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "SELECT at, prev_hash, hash FROM audit WHERE number = 2", read_raw, &raw, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    char text[512], want[65];
+    unsigned char message[600], digest[32];
+    size_t prev = 0;
+    int len =
+        snprintf(text, sizeof(text),
+                 "{\"action\":\"camera.change\",\"address\":\"::1\",\"at\":%lld,\"detail\":\"{\\\"n\\\":1}\","
+                 "\"number\":2,\"session_id\":\"s\",\"target_id\":\"cam1\",\"target_type\":\"camera\","
+                 "\"user_id\":\"u1\",\"username\":\"名\"}",
+                 (long long)raw.at);
+    assert_int_equal(sodium_hex2bin(message, sizeof(message), raw.prev_hash, 64, NULL, &prev, NULL), 0);
+    memcpy(message + prev, text, (size_t)len);
+    crypto_hash_sha256(digest, message, prev + (size_t)len);
+    sodium_bin2hex(want, sizeof(want), digest, sizeof(digest));
+    assert_string_equal(raw.hash, want);
+}
+
 static void details_never_hold_secrets(void **state)
 {
     struct fixture *f = *state;
@@ -817,6 +865,7 @@ int main(void)
         TEST(a_changed_entry_with_a_new_hash_is_found),
         TEST(a_missing_entry_is_found),
         TEST(entries_cannot_be_changed_by_the_program),
+        TEST(an_entry_s_hash_is_what_the_description_says),
         TEST(details_never_hold_secrets),
         TEST(sign_ins_leave_a_trace_without_what_was_typed),
         TEST(sealed_secrets_open_only_whole_and_with_the_key),
