@@ -4,7 +4,8 @@
 //
 //   demo.mjs [--http 127.0.0.1:8080] [--data DIR]
 //
-// The environment says the same: SE_HTTP, SE_DEMO_DATA, and SE_BUILD for the folder of the programs.
+// The environment says the same: SE_HTTP, SE_DEMO_DATA; and SE_BUILD, the folder of the programs, and
+// SE_DEMO_CLIPS, a folder of clips that are taken as they are.
 import { spawn } from 'node:child_process';
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -265,10 +266,9 @@ async function main() {
   if (taken) throw new Refusal(`cannot listen on ${options.http}: ${taken}`);
   mkdirSync(data, { recursive: true, mode: 0o700 });
 
-  const clips = join(build, 'clips');
-  const first = !existsSync(join(clips, 'events.json'));
-  if (first) say('Drawing the clips of twelve simulated cameras (once, about a minute) …');
-  await drawClips(clips);
+  const clips = process.env.SE_DEMO_CLIPS ?? join(build, 'clips');
+  if (!existsSync(join(clips, 'events.json'))) say('Drawing the clips of twelve simulated cameras (once, about a minute) …');
+  if (!process.env.SE_DEMO_CLIPS) await drawClips(clips);
   const cameras = await startCameras(clips);
   const env = {
     SHARPEYES_GATEWAY_DATA_DIR: data,
