@@ -133,7 +133,8 @@ struct county *events_county(struct events *events)
 void events_publish(struct events *events, const char *type, const char *permission, json_t *data)
 {
     if (events->bus && data) {
-        const char *department = se_json_str(data, "department_id", "");
+        /* To the bus no department is everybody's; here it is nobody's own, which county-wide roles see. */
+        const char *department = se_json_str(data, "department_id", "-");
         bus_publish(events->bus, type, permission, department, data);
     } else {
         json_decref(data);

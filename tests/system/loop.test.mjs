@@ -367,6 +367,23 @@ test('each department sees and does its own', async () => {
   assert.equal((await g.post('/api/v1/rules', {}, { token: traffic })).status, 403);
 });
 
+test("the event stream shows nobody another department's matters", async () => {
+  const theirs = await listen(await g.tokenOf('traffic', users.traffic));
+  const all = await listen();
+  for (const more of [
+    { camera: 'cam10', type: 'garbage_overflow', key: 'stream' }, // urban management's
+    { type: 'balloon', message: 'nobody in particular' }, // no camera, no place, no department
+    { camera: 'cam09', type: 'bus_bay_blocked', key: 'stream' }, // their own, and the last
+  ])
+    assert.equal((await g.post('/api/v1/signals', signal(more), { token: integrator })).status, 202);
+  const created = (stream) => stream.events.filter((e) => e.type === 'incident.created').map((e) => e.data.tag);
+  await until(() => created(all).length === 3, 3000, 'all three for who sees all');
+  await until(() => created(theirs).length > 0, 3000, 'their own');
+  await sleep(200);
+  assert.deepEqual(created(theirs), ['99007']);
+  await Promise.all([theirs.stop(), all.stop()]);
+});
+
 test('the county is changed over the API, and takes effect at once', async () => {
   const kind = {
     code: 'quick',
