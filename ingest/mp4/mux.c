@@ -241,7 +241,7 @@ static void trak(struct mp4_writer *w, const struct mp4_movie *movie, uint32_t t
     mp4_u64(w, created(movie));
     mp4_u64(w, created(movie));
     mp4_u32(w, MP4_TIMESCALE);
-    mp4_u64(w, 0);      /* of samples in moov: there are none */
+    mp4_u64(w, table_of(movie, track) ? mp4_table_duration(table_of(movie, track)) : 0);
     mp4_u16(w, 0x55c4); /* und */
     mp4_u16(w, 0);
     mp4_end(w, mdhd);

@@ -137,10 +137,10 @@ static inline struct access_unit *clip_at(const struct clip *clip, unsigned i, i
 /* What libavformat and libavcodec make of a file or of bytes: a player's view. */
 struct seen {
     unsigned packets, pictures, keyframes, errors;
-    int width, height;                  /* of the last picture */
-    double first_s, last_s, duration_s; /* pts of pictures; what the header says */
-    bool ordered;                       /* dts grew */
-    unsigned sizes;                     /* how often the pictures' size changed */
+    int width, height;                           /* of the last picture */
+    double first_s, last_s, duration_s, track_s; /* pts of pictures; what the header says */
+    bool ordered;                                /* dts grew */
+    unsigned sizes;                              /* how often the pictures' size changed */
 };
 static inline struct seen clip_watch(const char *path)
 {
@@ -169,6 +169,8 @@ static inline struct seen clip_watch(const char *path)
     int64_t last_dts = INT64_MIN;
     bool more = true;
     seen.duration_s = format->duration == AV_NOPTS_VALUE ? -1 : (double)format->duration / AV_TIME_BASE;
+    seen.track_s =
+        stream->duration == AV_NOPTS_VALUE ? -1 : (double)stream->duration * av_q2d(stream->time_base);
     while (more) {
         more = av_read_frame(format, packet) >= 0;
         if (more && packet->stream_index != video) {

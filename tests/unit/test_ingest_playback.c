@@ -85,6 +85,7 @@ static struct seen play(double from_s, double to_s)
     remove(PATH);
     assert_int_equal(seen.errors, 0);
     assert_true(seen.ordered);
+    assert_true(seen.track_s > 0); /* a browser shows no length without it */
     return seen;
 }
 
