@@ -19,15 +19,19 @@ int store_open(const char *url, unsigned readers, struct store **ret_store, stru
 /* Commits what is queued, joins the writer, closes. NULL is fine. */
 void store_close(struct store *store);
 
-/* Work of one transaction. Returns 0 to keep its changes, or -errno to undo them. Reads see its own writes. */
+/* Work of one transaction. Returns 0 to keep its changes, or -errno to undo them. Reads see its own writes.
+ */
 typedef int (*store_fn)(struct store_tx *tx, void *ctx);
 
-/* Runs fn on the writer and returns after the commit is durable: fn's result, or
- * -EIO (disk), -EBUSY (queue full: counted) , -EROFS. Any thread but the writer's and a loop's. */
+/* Runs fn on the writer and returns after the commit is durable: fn's result, or -EIO (disk), -EBUSY
+ * (8,192 queued: counted; or another program holds the file), -EROFS, -ESHUTDOWN. Jobs that wait
+ * together share one commit, each in a savepoint: one that fails undoes itself only. Constraints must
+ * not be deferred, or one job's would fail the group. Any thread but the writer's (-EDEADLK) and a loop's. */
 int store_write(struct store *store, store_fn fn, void *ctx);
 /* The same without waiting: done (may be NULL) runs on the writer after the commit. -EBUSY: not queued. */
 int store_write_async(struct store *store, store_fn fn, void (*done)(int result, void *ctx), void *ctx);
-/* Runs fn on a reader's connection, on the calling thread. Waits for a free reader. */
+/* Runs fn on a reader's connection, on the calling thread, all of it against one snapshot. Waits for a
+ * free reader: do not call it from inside a store_read(). A statement that writes is -EROFS. */
 int store_read(struct store *store, store_fn fn, void *ctx);
 
 bool store_healthy(struct store *store); /* did the last commit succeed? */
