@@ -26,7 +26,7 @@ export const launch = () =>
   });
 
 /** A page of its own, and what went wrong in it: errors, refused content, requests to anybody else. */
-export async function openPage(browser, url, { viewport, locale }) {
+export async function openPage(browser, url, { viewport, locale }, prepare = async () => {}) {
   const context = await browser.newContext({ viewport, locale, timezoneId: 'Europe/London' });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
@@ -41,6 +41,7 @@ export async function openPage(browser, url, { viewport, locale }) {
     const to = request.url();
     if (!to.startsWith(url) && !to.startsWith(`blob:${url}`) && !to.startsWith('data:')) wrong.push(`request: ${to}`);
   });
+  await prepare(page);
   await page.goto(`${url}/`);
   return { page, wrong };
 }

@@ -92,7 +92,9 @@ export interface Case {
   incident_id: string | null;
   grid_id: string | null;
   department_id: string | null;
+  department_name?: string | null;
   assignee: string | null;
+  assignee_name?: string | null;
   due_at: string | null;
   yellow_at?: string | null;
   light: Light;

@@ -77,7 +77,7 @@ export const en: Dictionary = {
     loading: 'Loading picture',
     gatewayLost: 'Lost the gateway, reconnecting',
     empty: 'Empty tile',
-    emptyHint: 'Click to choose a camera, or drop one here',
+    emptyHint: 'Click to choose a camera, or drop one of the list here',
     focus: 'Enlarge',
     unfocus: 'Back to the wall',
     replace: 'Change camera',

@@ -78,7 +78,7 @@ export const zhCN = {
     loading: '正在加载画面',
     gatewayLost: '与网关的连接中断，正在重连',
     empty: '空画面',
-    emptyHint: '点击选择摄像机，或从地图拖入',
+    emptyHint: '点击选择摄像机，或从列表拖入',
     focus: '放大',
     unfocus: '还原',
     replace: '更换摄像机',
