@@ -236,6 +236,7 @@ static int apply_stream(struct stream *stream, const struct camera_stream_spec *
         int r = hub_new(stream->camera->host->hub_shared, on_viewers, stream, &hub);
         if (r < 0)
             return r;
+        hub_cache_bytes(hub, (size_t)options_int(stream->camera->host->options, "ingest.gop_cache_bytes"));
         pthread_mutex_lock(hub_lock);
         stream->hub = hub;
         pthread_mutex_unlock(hub_lock);
