@@ -76,8 +76,11 @@ static void market_animate(const struct canvas *c, double t)
                                     .heading = 90,
                                     .fill = (colour[]){0xc94a3b, 0x3f7f5c, 0x3b6fa5, 0xd59a34}[i]};
     for (int i = 0; i < 4; i++)
-        a[n++] = (struct actor){
-            .prop = PROP_BUSH, .x = i % 2 ? 9.6 : -9.6, .y = 8 + (i >> 1) * 17, .size = 0.8, .fill = 0x5d9148};
+        a[n++] = (struct actor){.prop = PROP_BUSH,
+                                .x = i % 2 ? 9.6 : -9.6,
+                                .y = 8 + (i >> 1) * 17,
+                                .size = 0.8,
+                                .fill = 0x5d9148};
     draw_actors(c, a, n);
 }
 

@@ -317,7 +317,8 @@ static int compare_steps(const void *a, const void *b)
 
 static int plan(struct clip *clip)
 {
-    clip->steps = calloc((size_t)clip->tracks[0].frame_count + clip->tracks[1].frame_count + 1, sizeof(*clip->steps));
+    clip->steps =
+        calloc((size_t)clip->tracks[0].frame_count + clip->tracks[1].frame_count + 1, sizeof(*clip->steps));
     if (!clip->steps)
         return -ENOMEM;
     for (unsigned t = 0; t < clip->track_count; t++) {
