@@ -9,10 +9,10 @@ struct bus;
 
 /* One thing that happened. Refcounted and immutable; data is the resource as the API shows it. */
 struct bus_event {
-    uint64_t number;         /* grows by one, also over a restart (it begins at the clock's µs); never 0 */
-    const char *type;        /* "incident.created" */
+    uint64_t number;           /* grows by one, also over a restart (it begins at the clock's µs); never 0 */
+    const char *type;          /* "incident.created" */
     const char *department_id; /* whose it is, or "": everybody's */
-    const char *permission;  /* what one needs to see it, by name: "incident.read" */
+    const char *permission;    /* what one needs to see it, by name: "incident.read" */
     json_t *data;
 };
 

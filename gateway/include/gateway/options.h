@@ -15,9 +15,9 @@ enum option_type { OPTION_TEXT, OPTION_INT, OPTION_BOOL, OPTION_REAL };
 struct option_def {
     const char *section, *key;
     enum option_type type;
-    const char *fallback;   /* as it would stand in the file */
-    double min, max;        /* for numbers */
-    bool secret;            /* never printed */
+    const char *fallback; /* as it would stand in the file */
+    double min, max;      /* for numbers */
+    bool secret;          /* never printed */
     const char *help;
 };
 
