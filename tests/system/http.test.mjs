@@ -450,17 +450,25 @@ async function listen(options = {}) {
   const response = await g.fetch(`/api/v1/events${options.query ?? ''}`, { signal: stop.signal, ...options });
   assert.equal(response.status, 200);
   assert.match(response.headers.get('content-type'), /^text\/event-stream/);
-  const heard = { events: [], text: '', closed: false, close: () => stop.abort() };
+  const reader = response.body.getReader();
+  const heard = { events: [], text: '', closed: false };
+  heard.close = () => {
+    reader.cancel().catch(() => {}); // Node 18 leaves the socket open when only the signal is aborted
+    stop.abort();
+  };
   (async () => {
     const decoder = new TextDecoder();
+    let rest = '';
     try {
-      for await (const part of response.body) {
-        heard.text += decoder.decode(part, { stream: true });
-        const blocks = heard.text.split('\n\n');
-        heard.events = blocks.slice(0, -1).flatMap((block) => {
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        const text = decoder.decode(part.value, { stream: true });
+        heard.text += text;
+        const blocks = (rest + text).split('\n\n');
+        rest = blocks.pop();
+        for (const block of blocks) {
           const event = Object.fromEntries(block.split('\n').map((l) => [l.slice(0, l.indexOf(':')), l.slice(l.indexOf(':') + 2)]));
-          return event.event ? [{ id: event.id, type: event.event, data: JSON.parse(event.data) }] : [];
-        });
+          if (event.event) heard.events.push({ id: event.id, type: event.event, data: JSON.parse(event.data) });
+        }
       }
     } catch {
       // aborted
