@@ -259,6 +259,7 @@ static void join(const struct observation *item, struct touched *touched)
         touched->moved = true;
     now->first_ms = item->occurred_ms < now->first_ms ? item->occurred_ms : now->first_ms;
     now->last_ms = item->occurred_ms > now->last_ms ? item->occurred_ms : now->last_ms;
+    touched->rose = touched->rose || severity > severity_rank(now->severity);
     if (severity > severity_rank(now->severity))
         snprintf(now->severity, sizeof now->severity, "%s", severity_name(severity));
     if (item->message)
@@ -384,8 +385,10 @@ void intake_publish(struct intake *intake)
         made += touched->created;
         if (*touched->snapshot_id)
             evidence_take_snapshot(events, touched->now.id, touched->snapshot_id, touched->camera_id);
-        events_publish(events, touched->created ? "incident.created" : "incident.updated", "incident.read",
-                       SE_TAKE(touched->shown));
+        if (touched->created)
+            events_publish(events, "incident.created", "incident.read", SE_TAKE(touched->shown));
+        else
+            notice_incident(events, SE_TAKE(touched->shown), touched->rose || touched->shown_case);
         if (touched->shown_case) {
             events_count(M_CASES, 1);
             events_publish(events, "case.opened", "case.read", SE_TAKE(touched->shown_case));

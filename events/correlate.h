@@ -37,7 +37,7 @@ struct touched {
     double lat, lon;
     int64_t window_ms;
     const char *message, *camera_id;
-    bool created, moved;
+    bool created, moved, rose;
     char snapshot_id[SE_ID_LEN], case_id[SE_ID_LEN];
     json_t *shown, *shown_case; /* for the bus */
 };

@@ -80,6 +80,8 @@ int events_new(const struct events_deps *deps, struct events **ret_events, struc
 
     int rc = make_evidence_dir(events, err);
     if (!rc)
+        rc = notices_new(events, &events->notices);
+    if (!rc)
         rc = se_pool_new("evidence", PICTURE_THREADS, PICTURE_QUEUE, &events->pictures);
     if (!rc)
         rc = store_write(events->store, forget_pending, NULL);
@@ -101,6 +103,7 @@ void events_free(struct events *events)
         return;
     se_pool_free(events->pictures);
     evidence_finish(events); /* what the pool took is still on its way through the store */
+    notices_free(events->notices);
     county_unref(&events->county);
     pthread_cond_destroy(&events->jobs_done);
     pthread_mutex_destroy(&events->lock);

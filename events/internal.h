@@ -22,6 +22,7 @@ struct events {
     unsigned jobs; /* snapshots asked for and not yet noted in the store */
     pthread_cond_t jobs_done;
 
+    struct notices *notices;  /* tells the bus of updates */
     struct se_pool *pictures; /* takes snapshots */
     char *evidence_dir;       /* DATA_DIR/evidence, or NULL without a data directory */
 
@@ -63,6 +64,15 @@ int call_list(struct call *call, json_t *rows, int limit, const char *key);
 
 /* Tells the bus. Steals data. */
 void events_publish(struct events *events, const char *type, const char *permission, json_t *data);
+
+/* ---- notice.c ---- */
+
+int notices_new(struct events *events, struct notices **ret_notices);
+/* Joins its thread; what was held back is not told any more. NULL is fine. */
+void notices_free(struct notices *notices);
+/* incident.updated: now, or, when it was told less than a second ago, once that second is over, as it is
+ * then. at_once: it is more than a count. Steals incident. Any thread. */
+void notice_incident(struct events *events, json_t *incident, bool at_once);
 
 /* ---- evidence.c ---- */
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 
 #include "base/time.h"
 
@@ -205,6 +206,60 @@ static void a_restart_goes_on_counting(void **state)
     json_decref(incident);
 }
 
+/* ---- what the bus is told of it ---- */
+
+struct told {
+    int created, updated;
+    int64_t count;
+    pthread_mutex_t lock;
+};
+
+static void hear(const struct bus_event *event, void *ctx)
+{
+    struct told *told = ctx;
+    pthread_mutex_lock(&told->lock);
+    told->created += !strcmp(event->type, "incident.created");
+    told->updated += !strcmp(event->type, "incident.updated");
+    if (!strncmp(event->type, "incident.", 9))
+        told->count = se_json_int(event->data, "count", 0);
+    pthread_mutex_unlock(&told->lock);
+}
+
+static int64_t heard_count(struct told *told)
+{
+    pthread_mutex_lock(&told->lock);
+    int64_t count = told->count;
+    pthread_mutex_unlock(&told->lock);
+    return count;
+}
+
+static void a_storm_is_told_once_a_second_and_to_its_end(void **state)
+{
+    struct fixture *f = *state;
+    struct told told = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    assert_int_equal(bus_subscribe(f->bus, hear, &told), 0);
+    se_mono_us began = se_mono_now_us();
+    for (int i = 0; i < 100; i++)
+        post(f, signal_at(i / 10, "smoke", "'camera':'cam11'"));
+    int64_t seconds = (se_mono_now_us() - began) / SE_US_PER_S + 2;
+    while (heard_count(&told) < 100 && se_mono_now_us() - began < 20 * SE_US_PER_S)
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    bus_unsubscribe(f->bus, hear, &told);
+    assert_int_equal(told.count, 100); /* the last word is right */
+    assert_int_equal(told.created, 1);
+    assert_in_range(told.updated, 2, 2 * seconds);
+
+    /* The second one is told at once, and so is what is more than a count. */
+    told.updated = 0;
+    const char *first = post(f, signal_at(0, "flooding", "'camera':'cam12','severity':'minor'"));
+    assert_int_equal(bus_subscribe(f->bus, hear, &told), 0);
+    post(f, signal_at(1, "flooding", "'camera':'cam12','severity':'minor'"));
+    assert_int_equal(told.updated, 1);
+    assert_string_equal(post(f, signal_at(2, "flooding", "'camera':'cam12','severity':'critical'")), first);
+    assert_int_equal(told.updated, 2);
+    bus_unsubscribe(f->bus, hear, &told);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +269,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(ended_incidents_are_not_joined, seeded, fixture_teardown),
         cmocka_unit_test_setup_teardown(the_recorded_range_follows_the_incident, seeded, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_storm_is_one_incident_and_one_case, seeded, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_storm_is_told_once_a_second_and_to_its_end, seeded,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(a_restart_goes_on_counting, seeded, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
