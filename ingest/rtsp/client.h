@@ -86,6 +86,7 @@ struct rtsp_client {
     struct se_watch watch;
     unsigned connection; /* number of the open one: bytes of the one before are not its */
     struct se_str out;   /* not sent yet */
+    bool writing;        /* waits until the camera reads it */
     uint8_t *rest;       /* bytes of a message or frame that is not whole yet */
     size_t rest_size, rest_cap;
 

@@ -231,5 +231,6 @@ void client_disconnect(struct rtsp_client *client)
     if (fd >= 0)
         close(fd);
     se_str_fini(&client->out);
+    client->writing = false;
     client->rest_size = 0;
 }

@@ -24,7 +24,10 @@ void client_write_more(struct rtsp_client *client)
         memmove(out->data, out->data + n, out->len - (size_t)n);
         out->len -= (size_t)n;
     }
-    (void)se_watch_set(&client->watch, out->len ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    if (client->writing != (out->len > 0)) {
+        client->writing = out->len > 0;
+        (void)se_watch_set(&client->watch, client->writing ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    }
 }
 
 void client_write(struct rtsp_client *client, const void *data, size_t size)
