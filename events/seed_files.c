@@ -114,7 +114,7 @@ static json_t *fill_text(struct seed *seed, const char *file, const char *text)
         const char *value = se_json_str(seed->variables, name, NULL);
         if (!value) {
             se_str_fini(&out);
-            seed_fail(seed, file, -EINVAL, "{{%s}} has no value: give one with --set %s=…", name, name);
+            seed_fail(seed, file, -EINVAL, "{{%s}} has no value: give one with --var %s=…", name, name);
             return NULL;
         }
         se_str_add(&out, text, (size_t)(mark - text));
@@ -351,7 +351,7 @@ static int read_variables(struct seed *seed)
         const char *set = seed->deps->sets[i], *equals = strchr(set, '=');
         se_free_ char *name = equals ? strndup(set, (size_t)(equals - set)) : NULL;
         if (!name || !json_object_get(seed->variables, name))
-            return seed_fail(seed, "seed.json", -EINVAL, "has no variable for --set %.100s",
+            return seed_fail(seed, "seed.json", -EINVAL, "has no variable for --var %.100s",
                              name ? name : set);
         if (se_json_put(seed->variables, name, json_string(equals + 1)))
             return seed_fail(seed, "seed.json", -EINVAL, "the value of %s is not UTF-8", name);
