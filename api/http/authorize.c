@@ -62,6 +62,16 @@ static int refuse_unknown(struct exchange *ex, bool tried)
               : "Sign in first: POST /api/v1/sessions, then send the token as Authorization: Bearer.");
 }
 
+int exchange_refuse_anonymous(struct exchange *ex)
+{
+    const struct http_route *row = ex->req.route;
+    bool ticket = (row->flags & HTTP_TICKET) && http_query(&ex->req, "ticket");
+    if (row->permission == ACCESS_PUBLIC || ex->authorization || ex->cookie || ticket) {
+        return 0;
+    }
+    return refuse_unknown(ex, false);
+}
+
 static int identify(struct exchange *ex)
 {
     const char *token = bearer(ex->authorization), *ticket = NULL;

@@ -155,6 +155,19 @@ static enum MHD_Result send_answer(struct exchange *ex)
     return MHD_queue_response(ex->connection, (unsigned)ex->status, ex->answer);
 }
 
+/* What can be said of a request for a known row before its body comes. */
+static int judge(struct exchange *ex, uint64_t length)
+{
+    const struct http_route *row = ex->req.route;
+    if (row->body_max && length > row->body_max) {
+        return http_problem(&ex->res, 413, "The body may have at most %zu bytes.", row->body_max);
+    }
+    if (!row->body_max && length > HTTP_SWALLOW_BYTES) {
+        return http_problem(&ex->res, 413, "This takes no body.");
+    }
+    return exchange_refuse_anonymous(ex);
+}
+
 /* Headers are there. Decides what becomes of the body, and answers at once when that is the only way. */
 static enum MHD_Result begin(struct exchange *ex, const char *method)
 {
@@ -166,16 +179,10 @@ static enum MHD_Result begin(struct exchange *ex, const char *method)
     ex->result = route(ex, method);
     if (ex->result == -ENOENT && console_has(ex, method)) {
         ex->result = 0;
-        ex->swallow = true;
-    } else if (ex->result == 0 && ex->req.route->body_max && length > ex->req.route->body_max) {
-        ex->result =
-            http_problem(&ex->res, 413, "The body may have at most %zu bytes.", ex->req.route->body_max);
-    } else if (ex->result == 0 && !ex->req.route->body_max && length > HTTP_SWALLOW_BYTES) {
-        ex->result = http_problem(&ex->res, 413, "This takes no body.");
+    } else if (ex->result == 0) {
+        ex->result = judge(ex, length);
     }
-    if (ex->result < 0 || !ex->req.route || !ex->req.route->body_max) {
-        ex->swallow = true;
-    }
+    ex->swallow = ex->result < 0 || !ex->req.route || !ex->req.route->body_max;
     if (length > 0 || chunked) {
         peer_set(ex->api->peers, ex->peer, PEER_BODY);
     }

@@ -52,6 +52,9 @@ enum MHD_Result exchange_step(struct exchange *ex, const char *method, const cha
 /* authorize.c: who is it, and may they? Pool threads. 0, or a problem is set. */
 int exchange_authorize(struct exchange *ex);
 
+/* Before the body is read: 0, or the problem 401 for one that shows nothing to be known by. */
+int exchange_refuse_anonymous(struct exchange *ex);
+
 /* idempotency.c: 1: the kept answer was put into res; 0: go on (and call exchange_key_end); -EPROTO. */
 int exchange_key_begin(struct exchange *ex);
 /* Keeps the answer when there is one worth keeping. */

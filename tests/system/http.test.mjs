@@ -134,6 +134,12 @@ test('a body too long is 413 before much of it is read', async () => {
   assert.equal(unwanted.status, 413);
 });
 
+test('a stranger is told so before a large body is read', async () => {
+  const stranger = await raw(['POST /api/v1/signals HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n', 'x'.repeat(100_000)], 3000);
+  assert.equal(stranger.status, 401);
+  assert.ok(stranger.ms < 2500, `${stranger.ms} ms`);
+});
+
 test('a body that never comes is cut off', async () => {
   const late = await raw('POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{', 9000);
   assert.ok(late.closed);
@@ -511,7 +517,7 @@ test('the event stream keeps alive, and shows each only what is theirs', async (
   await until(() => mine.events.some((e) => e.type === 'camera.state' && e.data.id === camera1.id), 5000, 'camera.state');
   await until(() => /^: /m.test(theirs.text), 4000, 'a keep-alive');
   assert.ok(!theirs.events.some((e) => e.data.id === camera1.id), 'of another department');
-  await g.delete(`/api/v1/cameras/${camera1.id}`);
+  assert.equal((await g.delete(`/api/v1/cameras/${camera1.id}`)).status, 204);
   await until(() => mine.events.some((e) => e.type === 'camera.deleted' && e.data.id === camera1.id), 5000, 'camera.deleted');
   assert.ok(mine.events.some((e) => e.type === 'camera.created' && e.data.code === 'EVENT'));
   mine.close();
@@ -596,7 +602,7 @@ test('more bodies than there is room for are refused, and the room comes back', 
     const socket = net.connect(Number(port), host);
     socket.on('error', () => {});
     socket.on('data', (data) => answers.push(data.toString().slice(0, 12)));
-    socket.write('POST /api/v1/signals HTTP/1.1\r\nHost: x\r\nContent-Length: 16000000\r\n\r\n');
+    socket.write(`POST /api/v1/signals HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${g.token}\r\nContent-Length: 16000000\r\n\r\n`);
     socket.write('x'.repeat(15_000_000));
     sockets.push(socket);
   }
