@@ -18,8 +18,7 @@ struct interleaved {
     } channels[256];
 };
 
-#define INTERLEAVED_HEAD  4
-#define INTERLEAVED_PROOF 16 /* bytes of a frame that prove it: its head and an RTP header */
+#define INTERLEAVED_HEAD 4
 
 /* Could a frame begin here? Looks at as much of it as there is. */
 bool interleaved_plausible(const struct interleaved *map, const uint8_t *data, size_t size);

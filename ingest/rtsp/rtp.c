@@ -63,7 +63,7 @@ static void advance_time(struct rtp_receiver *receiver, uint32_t timestamp)
 static void restart(struct rtp_receiver *receiver, const struct rtp_packet *packet)
 {
     /* The count goes on: what came before was received. */
-    receiver->highest = receiver->first = receiver->report_highest = packet->sequence + 65536u;
+    receiver->highest = receiver->report_highest = packet->sequence + 65536u;
     receiver->received++;
     receiver->report_received = receiver->received;
     receiver->retry_set = false;

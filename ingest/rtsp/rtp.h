@@ -23,8 +23,7 @@ struct rtp_receiver {
     bool started;
     uint32_t ssrc;
     uint64_t highest; /* sequence number, unwrapped */
-    uint64_t first;
-    uint16_t retry; /* where a second packet in order would prove a reset */
+    uint16_t retry;   /* where a second packet in order would prove a reset */
     bool retry_set;
     uint64_t received, lost;
     uint64_t report_highest, report_received; /* at the last receiver report */
