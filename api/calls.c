@@ -103,10 +103,16 @@ int routed_end(struct routed *routed, int result)
     return result;
 }
 
-int routed_time(struct http_request *req, struct http_response *res, const char *name, se_wall_ms *ret_ms)
+const char *routed_text(const struct http_request *req, const char *name)
 {
     const char *text = http_query(req, name);
-    if (!text || !*text || !se_time_parse(text, ret_ms))
+    return text && *text ? text : NULL;
+}
+
+int routed_time(struct http_request *req, struct http_response *res, const char *name, se_wall_ms *ret_ms)
+{
+    const char *text = routed_text(req, name);
+    if (!text || !se_time_parse(text, ret_ms))
         return 0;
     return http_invalid(res, name, "must be an RFC 3339 time, such as 2026-11-22T08:00:00Z");
 }
@@ -114,8 +120,8 @@ int routed_time(struct http_request *req, struct http_response *res, const char 
 int routed_word(struct http_request *req, struct http_response *res, const char *name,
                 const char *const *words, const char **ret_word)
 {
-    const char *text = http_query(req, name);
-    if (!text || !*text)
+    const char *text = routed_text(req, name);
+    if (!text)
         return 0;
     for (int i = 0; words[i]; i++) {
         if (!strcmp(words[i], text)) {

@@ -7,12 +7,6 @@
 
 #define BODY_MAX (64 * 1024)
 
-static const char *given(const struct http_request *req, const char *name)
-{
-    const char *text = http_query(req, name);
-    return text && *text ? text : NULL;
-}
-
 static int list_cases(struct http_request *req, struct http_response *res)
 {
     static const char *const statuses[] = {"open", "suspended", "closed", NULL};
@@ -20,13 +14,13 @@ static int list_cases(struct http_request *req, struct http_response *res)
     static const char *const lights[] = {"green", "yellow", "red", NULL};
     struct routed routed;
     struct case_query query = {
-        .stage = given(req, "stage"),
-        .kind = given(req, "kind"),
-        .grid_id = given(req, "grid_id"),
-        .department_id = given(req, "department_id"),
-        .assignee = given(req, "assignee"),
-        .incident_id = given(req, "incident_id"),
-        .number = given(req, "number"),
+        .stage = routed_text(req, "stage"),
+        .kind = routed_text(req, "kind"),
+        .grid_id = routed_text(req, "grid_id"),
+        .department_id = routed_text(req, "department_id"),
+        .assignee = routed_text(req, "assignee"),
+        .incident_id = routed_text(req, "incident_id"),
+        .number = routed_text(req, "number"),
     };
     int rc = http_page(req, res, &query.limit, &query.after);
     rc = rc ? rc : routed_word(req, res, "status", statuses, &query.status);

@@ -9,22 +9,16 @@
 
 #define BODY_MAX (4 * 1024 * 1024) /* a grid of many points, a long kind */
 
-static const char *given(const struct http_request *req, const char *name)
-{
-    const char *text = http_query(req, name);
-    return text && *text ? text : NULL;
-}
-
 static int list(struct http_request *req, struct http_response *res,
                 int (*list_what)(struct events *events, struct call *call, const struct county_query *query))
 {
     static const char *const levels[] = {"city", "county", "township", "village", NULL};
     struct routed routed;
     struct county_query query = {
-        .parent_id = given(req, "parent_id"),
-        .division_id = given(req, "division_id"),
-        .class = given(req, "class"),
-        .q = given(req, "q"),
+        .parent_id = routed_text(req, "parent_id"),
+        .division_id = routed_text(req, "division_id"),
+        .class = routed_text(req, "class"),
+        .q = routed_text(req, "q"),
     };
     int rc = http_page(req, res, &query.limit, &query.after);
     rc = rc ? rc : routed_word(req, res, "level", levels, &query.level);
@@ -68,7 +62,7 @@ static int get_grid(struct http_request *req, struct http_response *res)
 static int need_degrees(struct http_request *req, struct http_response *res, const char *name, double limit,
                         double *ret_degrees)
 {
-    const char *text = given(req, name);
+    const char *text = routed_text(req, name);
     char *end = NULL;
     double degrees = text ? strtod(text, &end) : NAN;
     if (!text || end == text || *end || !(degrees >= -limit && degrees <= limit))

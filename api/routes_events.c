@@ -23,12 +23,6 @@ static int post_signals(struct http_request *req, struct http_response *res)
     return routed_end(&routed, signals_post(routed.events, &routed.call, req->json));
 }
 
-static const char *given(const struct http_request *req, const char *name)
-{
-    const char *text = http_query(req, name);
-    return text && *text ? text : NULL;
-}
-
 static int list_incidents(struct http_request *req, struct http_response *res)
 {
     static const char *const statuses[] = {"new",    "acknowledged", "in_progress", "resolved",
@@ -36,10 +30,10 @@ static int list_incidents(struct http_request *req, struct http_response *res)
     static const char *const severities[] = {"info", "minor", "major", "critical", NULL};
     struct routed routed;
     struct incident_query query = {
-        .tag = given(req, "tag"),
-        .grid_id = given(req, "grid_id"),
-        .camera_id = given(req, "camera_id"),
-        .department_id = given(req, "department_id"),
+        .tag = routed_text(req, "tag"),
+        .grid_id = routed_text(req, "grid_id"),
+        .camera_id = routed_text(req, "camera_id"),
+        .department_id = routed_text(req, "department_id"),
     };
     int rc = http_page(req, res, &query.limit, &query.after);
     rc = rc ? rc : routed_word(req, res, "status", statuses, &query.status);

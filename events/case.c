@@ -274,6 +274,7 @@ static void clear(struct acting *acting)
     json_decref(acting->shared);
     json_decref(acting->incident);
     acting->shared = acting->incident = NULL;
+    county_unref(&acting->county);
     call_fini(acting->call);
     acting->call->fault = (struct fault){0};
 }
@@ -393,6 +394,7 @@ static int do_action(struct store_tx *tx, void *ctx)
     struct workflow_state state, next;
     se_json_ *row = NULL, *transition = NULL;
     clear(acting);
+    acting->county = events_county(acting->events); /* as new as the case */
     int rc = store_case_get(tx, acting->key, &scope, &row);
     if (rc)
         return rc;
@@ -463,7 +465,6 @@ int case_act(struct events *events, struct call *call, const char *id_or_number,
     int rc = check_result(fault);
     if (rc)
         return rc;
-    acting.county = events_county(events);
     rc = call_commit(events, call, do_action, &acting);
     if (!rc) {
         events_count(M_TRANSITIONS, 1);

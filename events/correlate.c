@@ -347,7 +347,7 @@ static int settle(struct intake *intake, struct store_tx *tx, struct touched *to
     if (!rc)
         rc = store_incident_get(tx, touched->now.id, NULL, &touched->shown);
     if (!rc)
-        rc = incident_apply_rules(events, intake->county, tx, touched->shown, touched->case_id);
+        rc = incident_apply_rules(intake->county, tx, touched->shown, touched->case_id);
     if (rc || !*touched->case_id)
         return rc;
     /* The case changed the incident: read both as they are now. */

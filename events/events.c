@@ -76,6 +76,7 @@ int events_new(const struct events_deps *deps, struct events **ret_events, struc
     events->before_ms = options_int(deps->options, "events.evidence_before_s") * 1000;
     events->after_ms = options_int(deps->options, "events.evidence_after_s") * 1000;
     pthread_mutex_init(&events->lock, NULL);
+    pthread_mutex_init(&events->reload_lock, NULL);
     pthread_cond_init(&events->jobs_done, NULL);
 
     int rc = make_evidence_dir(events, err);
@@ -107,6 +108,7 @@ void events_free(struct events *events)
     county_unref(&events->county);
     pthread_cond_destroy(&events->jobs_done);
     pthread_mutex_destroy(&events->lock);
+    pthread_mutex_destroy(&events->reload_lock);
     free(events->evidence_dir);
     free(events);
 }
@@ -114,15 +116,17 @@ void events_free(struct events *events)
 int events_reload(struct events *events, struct se_err *err)
 {
     struct county *county = NULL;
+    pthread_mutex_lock(&events->reload_lock);
     int rc = county_load(events->store, &county, err);
-    if (rc)
-        return rc;
-    pthread_mutex_lock(&events->lock);
-    struct county *old = events->county;
-    events->county = county;
-    pthread_mutex_unlock(&events->lock);
-    county_unref(&old);
-    return 0;
+    if (!rc) {
+        pthread_mutex_lock(&events->lock);
+        struct county *old = events->county;
+        events->county = county;
+        pthread_mutex_unlock(&events->lock);
+        county_unref(&old);
+    }
+    pthread_mutex_unlock(&events->reload_lock);
+    return rc;
 }
 
 struct county *events_county(struct events *events)

@@ -277,11 +277,10 @@ static void make_title(const json_t *incident, char *out, size_t size)
              grid ? grid : "");
 }
 
-int incident_apply_rules(struct events *events, const struct county *county, struct store_tx *tx,
-                         const json_t *incident, char ret_case_id[SE_ID_LEN])
+int incident_apply_rules(const struct county *county, struct store_tx *tx, const json_t *incident,
+                         char ret_case_id[SE_ID_LEN])
 {
     bool known;
-    (void)events;
     ret_case_id[0] = '\0';
     if (json_is_string(json_object_get(incident, "case_id")))
         return 0;

@@ -17,7 +17,8 @@ struct events {
     struct access *access;
     struct ingest *ingest;
 
-    pthread_mutex_t lock; /* county, jobs */
+    pthread_mutex_t reload_lock; /* one reload at a time, so that the newest stays */
+    pthread_mutex_t lock;        /* county, jobs */
     struct county *county;
     unsigned jobs; /* snapshots asked for and not yet noted in the store */
     pthread_cond_t jobs_done;
@@ -109,8 +110,8 @@ const json_t *rule_find(const struct county *county, const struct rule_facts *fa
 /* ---- incident.c ---- */
 
 /* Opens the case a rule asks for, if one does and there is none yet; ret_case_id "" otherwise. */
-int incident_apply_rules(struct events *events, const struct county *county, struct store_tx *tx,
-                         const json_t *incident, char ret_case_id[SE_ID_LEN]);
+int incident_apply_rules(const struct county *county, struct store_tx *tx, const json_t *incident,
+                         char ret_case_id[SE_ID_LEN]);
 /* The place of something: fills grid and division from a point, a camera's grid, or a camera's point. */
 struct place {
     bool has_location, in_grid;

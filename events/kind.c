@@ -241,8 +241,7 @@ static int read_codes(const struct at *at, const json_t *object, const char *mem
     return 0;
 }
 
-static int read_effect(const struct at *at, const struct kind *kind, const json_t *object,
-                       struct kind_action *action)
+static int read_effect(const struct at *at, const json_t *object, struct kind_action *action)
 {
     const char *effect = se_json_str(object, "effect", "none");
     size_t i = 0;
@@ -258,7 +257,6 @@ static int read_effect(const struct at *at, const struct kind *kind, const json_
         return wrong(at, "effect", "suspend stays in its stage and is offered while open only");
     if (action->effect == EFFECT_RESUME && action->when != CASE_SUSPENDED)
         return wrong(at, "effect", "resume needs \"when\": [\"suspended\"]");
-    (void)kind;
     return 0;
 }
 
@@ -314,7 +312,7 @@ static int read_action(struct kind *kind, int index, const json_t *object, struc
     if (!rc)
         rc = read_codes(&at, object, "optional_fields", &action->optional_fields);
     if (!rc)
-        rc = read_effect(&at, kind, object, action);
+        rc = read_effect(&at, object, action);
     if (rc)
         return rc;
     action->needs_assignee = se_json_bool(object, "needs_assignee", false);
@@ -323,7 +321,7 @@ static int read_action(struct kind *kind, int index, const json_t *object, struc
     return 0;
 }
 
-static int read_fields(const struct kind *kind, const json_t *fields, struct se_err *err)
+static int read_fields(const json_t *fields, struct se_err *err)
 {
     static const char *const known[] = {"type", "min", "max", "label"};
     const char *name;
@@ -347,7 +345,6 @@ static int read_fields(const struct kind *kind, const json_t *fields, struct se_
         if (se_json_int(field, "min", 0) > se_json_int(field, "max", INT64_MAX))
             return wrong(&at, "max", "is less than min");
     }
-    (void)kind;
     return 0;
 }
 
@@ -423,7 +420,7 @@ static int read_kind(struct kind *kind, struct se_err *err)
         return wrong(&at, "initial", "must be the code of a stage of this kind");
     kind->fields = json_object_get(def, "fields");
     if (kind->fields)
-        rc = read_fields(kind, kind->fields, err);
+        rc = read_fields(kind->fields, err);
     for (int i = 0; !rc && i < (int)json_array_size(actions); i++)
         rc = read_action(kind, i, json_array_get(actions, (size_t)i), err);
     return rc ? rc : check_ways(kind, err);
