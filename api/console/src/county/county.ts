@@ -3,7 +3,8 @@
 import { computed, reactive, ref, shallowRef } from 'vue';
 import { api } from '../api/client';
 import type { Camera, CameraStatus, Department, Division, GridFeature, Incident, Tag, User } from '../api/types';
-import { nameOf } from '../i18n';
+import { m, nameOf } from '../i18n';
+import { may } from '../session/session';
 
 export const cameras = reactive(new Map<string, Camera>());
 export const grids = shallowRef<Map<string, GridFeature>>(new Map());
@@ -43,7 +44,7 @@ export async function loadCounty(): Promise<void> {
     api.tags().then((items) => (tags.value = new Map(items.map((tag) => [tag.code, tag])))),
     api.divisions().then((items) => (divisions.value = byId(items))),
     api.departments().then((items) => (departments.value = byId(items))),
-    api.users().then((items) => (users.value = byId(items))),
+    may('user.read') ? api.users().then((items) => (users.value = byId(items))) : null,
   ]);
   loaded.grids = true;
   const failed = parts[0];
@@ -63,7 +64,11 @@ export function takeCamera(type: string, data: Partial<Camera & CameraStatus>): 
   else void loadCameras().catch(() => {});
 }
 
-export const cameraName = (id: string | null): string => (id === null ? '' : (cameras.get(id)?.name ?? id));
+/** A camera's name; of one that isn't ours to see, that. */
+export function cameraName(id: string | null): string {
+  if (id === null || !loaded.cameras) return '';
+  return cameras.get(id)?.name ?? m.value.camera.unseen;
+}
 
 export function gridName(id: string | null): string {
   if (id === null) return '';

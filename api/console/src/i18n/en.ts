@@ -47,6 +47,7 @@ export const en: Dictionary = {
   tabs: { map: 'Map', wall: 'Wall', incidents: 'Incidents', cases: 'Cases' },
 
   camera: {
+    unseen: 'Another department’s camera',
     title: 'Cameras',
     one: 'Camera',
     states: {
@@ -156,6 +157,9 @@ export const en: Dictionary = {
   },
 
   cases: {
+    unseen: 'Another department handles this case',
+    people: 'People',
+    departments: 'Departments',
     one: 'Case',
     title: 'Cases',
     open: 'Open',

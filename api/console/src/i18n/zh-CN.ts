@@ -48,6 +48,7 @@ export const zhCN = {
   tabs: { map: '地图', wall: '视频墙', incidents: '事件', cases: '案件' },
 
   camera: {
+    unseen: '其他部门的摄像机',
     title: '摄像机',
     one: '摄像机',
     states: {
@@ -157,6 +158,9 @@ export const zhCN = {
   },
 
   cases: {
+    unseen: '该案件由其他部门承办',
+    people: '人员',
+    departments: '部门',
     one: '案件',
     title: '案件',
     open: '在办',

@@ -46,6 +46,7 @@ export function acceptedCodecs(): string[] {
   return Object.keys(CODECS).filter((codec) => MediaSource.isTypeSupported(CODECS[codec]!));
 }
 
+const DENIED: TileReport = { state: 'denied', since: null, mime: '', reason: '' };
 const LOST: TileReport = { state: 'connecting', since: null, mime: '', reason: 'gateway' };
 
 class LiveConnection {
@@ -56,12 +57,15 @@ class LiveConnection {
   private running: AbortController | null = null;
   private flushing = false;
   private dirty = false;
+  /** This person may watch nothing at all. */
+  private denied = false;
 
   /** Shows a camera in a tile of its own until the returned function is called. */
   open(camera: string, stream: LiveStream, sink: TileSink): () => void {
     const number = this.freeTile();
     const tile: Tile = { camera, stream, sink, mime: '', open: false };
     this.tiles.set(number, tile);
+    if (this.denied) sink.report(DENIED);
     if (this.running === null) void this.run((this.running = new AbortController()).signal);
     this.change();
     return () => {
@@ -76,6 +80,7 @@ class LiveConnection {
   stop(): void {
     this.running?.abort();
     this.running = null;
+    this.denied = false;
     this.tiles.clear();
     this.closing.clear();
   }
@@ -139,7 +144,8 @@ class LiveConnection {
       try {
         await this.read(restart, () => backoff.reset());
       } catch (cause) {
-        if (cause instanceof Problem && (cause.status === 401 || cause.status === 403)) return;
+        this.denied = cause instanceof Problem && cause.status === 403;
+        if (this.denied || (cause instanceof Problem && cause.status === 401)) return;
       } finally {
         signal.removeEventListener('abort', stop);
         restart.abort();
@@ -155,7 +161,7 @@ class LiveConnection {
     this.closing.clear();
     for (const tile of this.tiles.values()) {
       tile.open = false;
-      tile.sink.report({ ...LOST, since: new Date().toISOString() });
+      tile.sink.report(this.denied ? DENIED : { ...LOST, since: new Date().toISOString() });
     }
   }
 
