@@ -118,6 +118,7 @@ static void set_state(struct stream *stream, enum source_state state, const char
         stream->counted_state = true;
         stream->state = state;
         stream->since_ms = se_wall_now_ms();
+        stream->rate = (struct rate){0}; /* an outage is no low rate */
     }
     snprintf(stream->reason, sizeof(stream->reason), "%s", reason);
     se_info("ingest", "camera %s camera=%s stream=%s reason=\"%s\"", source_state_name(state),
