@@ -2,14 +2,18 @@
  */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "gateway/store_segments.h"
 #include "media_clip.h"
 #include "media_volume.h"
 #include "record/find.h"
@@ -239,6 +243,114 @@ static void a_full_queue_drops_whole_groups(void **state)
     place_fini(&place);
 }
 
+/* Big units at 25 fps, all keyframes; what they hold is never decoded. */
+static void record_big(struct recorder *recorder, struct se_buf *big, unsigned from, unsigned to,
+                       se_mono_us start_us)
+{
+    for (unsigned i = from; i < to; i++) {
+        struct access_unit *unit = access_unit_new(CODEC_H264, se_buf_ref(big));
+        unit->keyframe = true;
+        unit->pts_90k = i * 3600;
+        unit->arrived_us = start_us + i * 40000LL;
+        recorder_push(recorder, unit);
+        access_unit_unref(&unit);
+    }
+}
+
+static void a_disk_that_refuses_ends_the_file_whole(void **state)
+{
+    const struct rlimit small = {4 << 20, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
+    struct place place;
+    struct recorder *recorder;
+    struct se_buf *big = se_buf_new(300000);
+    memset(big->data, 7, big->size);
+    place_init(&place, "ingest.segment_s=60");
+    assert_int_equal(recorder_new(place.volumes, CAMERA, &recorder), 0);
+    recorder_video(recorder, &clip.params);
+    se_mono_us start = ago(100);
+    /* No file may grow past 4 MiB: the fourteenth unit does not go in. */
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    record_big(recorder, big, 0, 25, start);
+    for (int i = 0; i < 500 && volumes_healthy(place.volumes, NULL); i++)
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    assert_false(volumes_healthy(place.volumes, NULL));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    record_big(recorder, big, 25, 30, start); /* the volume rests: these are lost */
+    for (int i = 0; i < 500 && !volumes_healthy(place.volumes, NULL); i++)
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    assert_true(volumes_healthy(place.volumes, NULL));
+    record_big(recorder, big, 75, 100, start);
+    recorder_free(recorder);
+    place_restart(&place);
+    assert_int_equal(place_files(&place), 2);
+    struct stat st;
+    assert_int_equal(stat(place_found[0], &st), 0);
+    assert_true(st.st_size > 13 * 300000 && st.st_size < 14 * 300000);
+    assert_int_equal(stat(place_found[1], &st), 0);
+    assert_true(st.st_size > 25 * 300000);
+    se_wall_ms now = se_wall_now_ms();
+    se_json_ *json = list(&place, now - 60000, now);
+    assert_int_equal(json_array_size(json_object_get(json, "ranges")), 2);
+    const json_t *gap = json_array_get(json_object_get(json, "gaps"), 0);
+    assert_string_equal(se_json_str(gap, "cause", ""), "disk");
+    double length = seconds(json_array_get(json_object_get(json, "ranges"), 0));
+    assert_true(length > 0.5 && length < 0.54); /* thirteen frames */
+    se_buf_unref(&big);
+    place_fini(&place);
+}
+
+static int count_row(const struct segment_row *row, void *ctx)
+{
+    *(unsigned *)ctx += row->open ? 0 : 1;
+    return 0;
+}
+
+static int count_rows(struct store_tx *tx, void *ctx)
+{
+    return store_segments_range(tx, CAMERA, 0, INT64_MAX / 2, 0, count_row, ctx);
+}
+
+static unsigned closed_rows(struct place *place)
+{
+    unsigned count = 0;
+    assert_int_equal(store_read(place->store, count_rows, &count), 0);
+    return count;
+}
+
+static void a_store_that_is_locked_costs_no_footage(void **state)
+{
+    struct place place;
+    struct recorder *recorder;
+    char path[128];
+    sqlite3 *other_db;
+    place_init(&place, NULL);
+    snprintf(path, sizeof(path), "%s/store.db", place.dir);
+    assert_int_equal(sqlite3_open(path, &other_db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other_db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(recorder_new(place.volumes, CAMERA, &recorder), 0);
+    recorder_video(recorder, &clip.params);
+    record(recorder, &clip, 0, 250, ago(250));
+    recorder_free(recorder);
+    /* All of it is on the disk and listed, though the store has not one row. */
+    se_wall_ms now = se_wall_now_ms();
+    double length = 0;
+    for (int i = 0; i < 500 && length < 9.9; i++) {
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+        se_json_ *json = list(&place, now - 60000, now + 1000);
+        const json_t *range = json_array_get(json_object_get(json, "ranges"), 0);
+        length = range ? seconds(range) : 0;
+    }
+    assert_true(length > 9.9 && length < 10.1);
+    assert_int_equal(closed_rows(&place), 0);
+    assert_int_equal(sqlite3_exec(other_db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other_db);
+    for (int i = 0; i < 1500 && closed_rows(&place) < 5; i++)
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    assert_int_equal(closed_rows(&place), 5);
+    place_fini(&place);
+}
+
 static void a_volume_without_its_marker_is_refused(void **state)
 {
     struct place place;
@@ -321,6 +433,8 @@ int main(void)
         cmocka_unit_test(other_parameters_begin_another_file),
         cmocka_unit_test(b_frames_are_recorded_in_order),
         cmocka_unit_test(a_full_queue_drops_whole_groups),
+        cmocka_unit_test(a_disk_that_refuses_ends_the_file_whole),
+        cmocka_unit_test(a_store_that_is_locked_costs_no_footage),
         cmocka_unit_test(a_volume_without_its_marker_is_refused),
         cmocka_unit_test(a_clock_set_back_begins_a_new_epoch),
     };
