@@ -232,7 +232,8 @@ static json_t *describe(const struct tile *tile, unsigned number, const struct h
         reason = "The camera was removed.";
     } else if (!tile->playable) {
         name = "unsupported";
-        reason = "The stream is H.265, which this browser does not play, and the camera has no other.";
+        reason =
+            "The stream is H.265, which this page does not play, and no other stream of the camera is live.";
     }
     json_t *record =
         json_pack("{s:i, s:s, s:s, s:s, s:s}", "tile", (int)number, "state", name, "since", since, "mime",
