@@ -150,6 +150,7 @@ static int events(struct http_request *req, struct http_response *res)
     se_str_puts(&stream->text, "retry: 2000\n\n");
     res->stream = &stream->base;
     res->content_type = "text/event-stream";
+    http_header(res, "X-Accel-Buffering", "no"); /* a proxy in between passes each event on at once */
     return 0;
 }
 
