@@ -239,6 +239,9 @@ static int page_change(struct http_request *req, struct http_response *res)
     }
     if (accepts && !json_is_null(accepts) && read_accepts(accepts, res, &accepted) < 0)
         r = -EPROTO;
+    const json_t *audio = json_object_get(req->json, "audio");
+    if (audio && !json_is_boolean(audio) && !json_is_null(audio))
+        r = http_invalid(res, "audio", "true or false.");
     if (r < 0)
         return r;
     struct live_session *session = session_find(req->params[0], &req->who);
@@ -246,6 +249,8 @@ static int page_change(struct http_request *req, struct http_response *res)
         return http_problem(res, 404, "There is no such live page of yours; open one with GET /api/v1/live.");
     if (accepts && !json_is_null(accepts))
         live_session_accepts(session, accepted);
+    if (json_is_boolean(audio))
+        live_session_audio(session, json_is_true(audio));
     for (size_t i = 0; i < json_array_size(close); i++)
         live_session_close(session, (unsigned)json_integer_value(json_array_get(close, i)));
     for (size_t i = 0; i < json_array_size(open); i++)

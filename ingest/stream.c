@@ -156,6 +156,7 @@ static void on_audio(void *ctx, const struct audio_params *params)
         snprintf(stream->audio_note, sizeof(stream->audio_note), "AAC");
     else
         snprintf(stream->audio_note, sizeof(stream->audio_note), "%.24s cannot be kept", params->name);
+    hub_set_audio(stream->hub, params);
     if (records(stream) && params->codec == CODEC_AAC)
         recorder_audio(stream->camera->recorder, params);
 }
@@ -167,8 +168,8 @@ static void on_unit(void *ctx, struct access_unit *unit)
         se_metric_add(&ingest_metrics[METRIC_AUDIO_UNITS], 1);
     } else {
         stream->last_frame_us = unit->arrived_us;
-        hub_push(stream->hub, unit);
     }
+    hub_push(stream->hub, unit);
     if (records(stream))
         recorder_push(stream->camera->recorder, unit);
 }

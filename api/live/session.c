@@ -17,11 +17,12 @@ struct tile {
     uint32_t versions[STREAM_ROLES]; /* of the states that were last looked at */
     enum stream_role role;           /* the one shown */
     bool playable;                   /* its codec is one the page accepts */
-    struct hub_cursor cursor;
-    char *refused;  /* a record's text to send instead; the tile shows nothing */
-    char said[512]; /* the last state that was sent */
-    bool say;       /* send the state even if it is the same (before an init) */
-    bool said_init; /* it was: the init may go */
+    struct hub_cursor cursor, audio_cursor;
+    char *refused;        /* a record's text to send instead; the tile shows nothing */
+    char said[512];       /* the last state that was sent */
+    bool say;             /* send the state even if it is the same (before an init) */
+    bool said_audio_init; /* likewise of its audio */
+    bool said_init;       /* it was: the init may go */
 };
 
 struct live_session {
@@ -30,6 +31,7 @@ struct live_session {
     int64_t keepalive_us;
     pthread_mutex_t lock;
     unsigned accepts;
+    bool audio;
     bool ended;
     struct tile tiles[LIVE_TILES];
     unsigned turn; /* the tile asked first next time */
@@ -165,6 +167,15 @@ void live_session_accepts(struct live_session *session, unsigned accepts)
     pthread_mutex_unlock(&session->lock);
 }
 
+void live_session_audio(struct live_session *session, bool on)
+{
+    pthread_mutex_lock(&session->lock);
+    for (unsigned i = 0; i < LIVE_TILES && on && !session->audio; i++)
+        session->tiles[i].audio_cursor = (struct hub_cursor){0}; /* from now on, init first */
+    session->audio = on;
+    pthread_mutex_unlock(&session->lock);
+}
+
 /* --- which stream a tile shows ------------------------------------------------------------------------ */
 
 /* A codec that is not known yet may turn out to be fine. */
@@ -209,7 +220,7 @@ static bool look(struct live_session *session, struct tile *tile, struct hub_sta
     enum stream_role role = choose(session, tile, states);
     if (role != tile->role) {
         tile->role = role;
-        tile->cursor = (struct hub_cursor){0};
+        tile->cursor = tile->audio_cursor = (struct hub_cursor){0};
     }
     watch(tile, role, true);
     if (tile->choice == LIVE_AUTO && tile->hubs[STREAM_SUB] && accepted(session, &states[STREAM_SUB]))
@@ -282,11 +293,56 @@ static bool say(struct live_session *session, unsigned number, const struct hub_
     return begin_text(session, number, text);
 }
 
+static bool next_video(struct live_session *session, unsigned number, const struct hub_state *state)
+{
+    struct tile *tile = &session->tiles[number];
+    struct hub_item item;
+    /* The state goes out once more before an init: look whether one comes, on a copy of the cursor. */
+    struct hub_cursor peek = tile->cursor;
+    hub_read(tile->hubs[tile->role], &peek, &item);
+    if (item.kind == HUB_NOTHING)
+        return false;
+    if (item.kind == HUB_INIT && !tile->said_init) {
+        se_buf_unref(&item.data);
+        tile->say = tile->said_init = true;
+        return say(session, number, state);
+    }
+    tile->cursor = peek;
+    tile->said_init = false;
+    begin(session, item.kind == HUB_INIT ? LIVE_INIT : LIVE_FRAGMENT, number, item.data);
+    return true;
+}
+
+/* The same of a tile's audio, which has a source buffer of its own in a browser. */
+static bool next_audio(struct live_session *session, unsigned number, const struct hub_state *state)
+{
+    struct tile *tile = &session->tiles[number];
+    struct hub_item item;
+    if (!session->audio || !state->audio_mime[0])
+        return false;
+    struct hub_cursor peek = tile->audio_cursor;
+    hub_read_audio(tile->hubs[tile->role], &peek, &item);
+    if (item.kind == HUB_NOTHING)
+        return false;
+    if (item.kind == HUB_INIT && !tile->said_audio_init) {
+        se_buf_unref(&item.data);
+        struct hub_state audio = *state;
+        memcpy(audio.mime, state->audio_mime, sizeof(state->audio_mime));
+        se_json_ *record = describe(tile, number + LIVE_AUDIO, &audio);
+        se_free_ char *text = record ? se_json_text(record) : NULL;
+        tile->said_audio_init = begin_text(session, number + LIVE_AUDIO, text);
+        return tile->said_audio_init;
+    }
+    tile->audio_cursor = peek;
+    tile->said_audio_init = false;
+    begin(session, item.kind == HUB_INIT ? LIVE_INIT : LIVE_FRAGMENT, number + LIVE_AUDIO, item.data);
+    return true;
+}
+
 static bool next_of_tile(struct live_session *session, unsigned number)
 {
     struct tile *tile = &session->tiles[number];
     struct hub_state states[STREAM_ROLES] = {0};
-    struct hub_item item;
     if (!tile->used)
         return false;
     if (tile->refused) {
@@ -296,27 +352,10 @@ static bool next_of_tile(struct live_session *session, unsigned number)
         return sent;
     }
     bool changed = look(session, tile, states);
-    if ((changed || tile->say) && say(session, number, &states[tile->role]))
+    const struct hub_state *state = &states[tile->role];
+    if ((changed || tile->say) && say(session, number, state))
         return true;
-    if (!tile->playable)
-        return false;
-    /* The state goes out once more before an init: look whether one comes, on a copy of the cursor. */
-    struct hub_cursor peek = tile->cursor;
-    hub_read(tile->hubs[tile->role], &peek, &item);
-    if (item.kind == HUB_NOTHING)
-        return false;
-    if (item.kind == HUB_INIT && !tile->said_init) {
-        se_buf_unref(&item.data);
-        tile->say = tile->said_init = true;
-        if (say(session, number, &states[tile->role]))
-            return true;
-        peek = tile->cursor;
-        hub_read(tile->hubs[tile->role], &peek, &item);
-    }
-    tile->cursor = peek;
-    tile->said_init = false;
-    begin(session, item.kind == HUB_INIT ? LIVE_INIT : LIVE_FRAGMENT, number, item.data);
-    return true;
+    return tile->playable && (next_video(session, number, state) || next_audio(session, number, state));
 }
 
 /* Begins the next record; false: there is none. */

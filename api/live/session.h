@@ -35,6 +35,9 @@ void live_session_refuse(struct live_session *session, unsigned tile, const char
 void live_session_close(struct live_session *session, unsigned tile);
 /* What the page can play (live_accepts); everything until it says. */
 void live_session_accepts(struct live_session *session, unsigned accepts);
+/* Send the tiles' audio too, as records of tile + LIVE_AUDIO. Off until somebody asks. */
+#define LIVE_AUDIO 128
+void live_session_audio(struct live_session *session, bool on);
 /* Nothing comes after: its stream has ended. */
 void live_session_end(struct live_session *session);
 

@@ -7,14 +7,14 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "live/ring.h"
 #include "live/timing.h"
 #include "live/wake.h"
 #include "mp4/mux.h"
 
-#define RING_COUNT_MIN 128u /* fragments; grows by doubling */
-#define RING_COUNT_MAX 4096u
 #define RING_BYTES     (16u << 20) /* when nobody said otherwise */
-#define RING_KEEP_US   1000000     /* frames before the newest keyframe stay this long for slow viewers */
+#define AUDIO_BYTES    (256u << 10)
+#define AUDIO_ASKED_US 2000000 /* audio is put into fragments while somebody has read it this lately */
 
 static struct se_metric metrics[] = {
     {"sharpeyes_live_fragments_total", "Single-frame fragments built for live viewers", SE_COUNTER},
@@ -24,13 +24,6 @@ static struct se_metric metrics[] = {
     {"sharpeyes_live_no_memory_total", "Frames not shown live for want of memory", SE_COUNTER},
 };
 enum { M_FRAGMENTS, M_EVICTED, M_SKIPPED, M_VIEWERS, M_NO_MEMORY };
-
-struct slot {
-    struct se_buf *data;
-    se_mono_us arrived_us;
-    uint32_t init;
-    bool keyframe;
-};
 
 struct hub {
     _Atomic unsigned refs;
@@ -45,15 +38,14 @@ struct hub {
     struct video_params params;
     bool wait_keyframe;
     uint32_t sequence;
+    struct timing audio_timing;
+    struct audio_params audio;
+    uint32_t audio_sequence;
+
+    _Atomic se_mono_us audio_asked_us;
 
     pthread_mutex_t lock; /* what follows; held for a few pointer moves only */
-    struct slot *ring;
-    unsigned ring_count;
-    uint64_t first, next; /* numbers of the oldest kept and of the one to come; from 1 */
-    uint64_t newest_key;  /* 0: none in the ring */
-    size_t bytes, bytes_max;
-    struct se_buf *init;
-    uint32_t init_version;
+    struct live_ring video_ring, audio_ring;
     struct hub_state state;
     struct access_unit *key_unit;
     struct video_params key_params;
@@ -74,18 +66,12 @@ int hub_new(struct hub_shared *shared, void (*viewers)(void *ctx, bool any), voi
     struct hub *hub = calloc(1, sizeof(*hub));
     if (!hub)
         return -ENOMEM;
-    hub->ring_count = RING_COUNT_MIN;
-    hub->ring = calloc(hub->ring_count, sizeof(*hub->ring));
-    if (!hub->ring) {
-        free(hub);
-        return -ENOMEM;
-    }
+    live_ring_init(&hub->video_ring, RING_BYTES);
+    live_ring_init(&hub->audio_ring, AUDIO_BYTES);
     hub->refs = 1;
     hub->shared = shared;
     hub->viewers_fn = viewers;
     hub->viewers_ctx = ctx;
-    hub->first = hub->next = 1;
-    hub->bytes_max = RING_BYTES;
     hub->wait_keyframe = true;
     hub->state = (struct hub_state){.state = SOURCE_IDLE, .since_ms = se_wall_now_ms(), .version = 1};
     pthread_mutex_init(&hub->lock, NULL);
@@ -97,7 +83,7 @@ int hub_new(struct hub_shared *shared, void (*viewers)(void *ctx, bool any), voi
 void hub_cache_bytes(struct hub *hub, size_t bytes)
 {
     pthread_mutex_lock(&hub->lock);
-    hub->bytes_max = bytes;
+    hub->video_ring.bytes_max = bytes;
     pthread_mutex_unlock(&hub->lock);
 }
 
@@ -107,30 +93,18 @@ struct hub *hub_ref(struct hub *hub)
     return hub;
 }
 
-static void evict(struct hub *hub)
-{
-    struct slot *slot = &hub->ring[hub->first % hub->ring_count];
-    hub->bytes -= slot->data->size;
-    se_buf_unref(&slot->data);
-    if (hub->newest_key == hub->first)
-        hub->newest_key = 0;
-    hub->first++;
-}
-
 void hub_unref(struct hub **phub)
 {
     struct hub *hub = *phub;
     *phub = NULL;
     if (!hub || atomic_fetch_sub_explicit(&hub->refs, 1, memory_order_acq_rel) != 1)
         return;
-    while (hub->first < hub->next)
-        evict(hub);
-    se_buf_unref(&hub->init);
+    live_ring_fini(&hub->video_ring);
+    live_ring_fini(&hub->audio_ring);
     se_buf_unref(&hub->jpeg);
     access_unit_unref(&hub->key_unit);
     pthread_mutex_destroy(&hub->lock);
     pthread_mutex_destroy(&hub->viewers_lock);
-    free(hub->ring);
     free(hub);
 }
 
@@ -149,8 +123,10 @@ void hub_set_state(struct hub *hub, enum source_state state, const char *reason)
     if (broken)
         hub->wait_keyframe = true;
     pthread_mutex_lock(&hub->lock);
-    while (broken && hub->first < hub->next)
-        evict(hub);
+    if (broken) {
+        live_ring_clear(&hub->video_ring);
+        live_ring_clear(&hub->audio_ring);
+    }
     struct hub_state *s = &hub->state;
     if (s->state != state)
         s->since_ms = se_wall_now_ms();
@@ -185,87 +161,93 @@ void hub_set_video(struct hub *hub, const struct video_params *params)
     hub->params = *params;
     hub->wait_keyframe = true;
     pthread_mutex_lock(&hub->lock);
-    while (hub->first < hub->next)
-        evict(hub);
-    se_buf_unref(&hub->init);
-    hub->init = init;
-    hub->init_version++;
+    live_ring_set_init(&hub->video_ring, init);
     hub->state.version++;
     snprintf(hub->state.mime, sizeof(hub->state.mime), "video/mp4; codecs=\"%s\"", params->mime);
     pthread_mutex_unlock(&hub->lock);
     wake(hub);
 }
 
-static struct se_buf *build(struct hub *hub, const struct access_unit *unit)
+void hub_set_audio(struct hub *hub, const struct audio_params *params)
 {
-    struct timing_stamp stamp = timing_next(&hub->timing, unit);
+    struct audio_params *now = &hub->audio;
+    bool same = now->codec == params->codec && now->config_size == params->config_size &&
+                memcmp(now->config, params->config, now->config_size) == 0;
+    if (same || !mp4_audio_supported(params))
+        return;
+    struct mp4_movie movie = {.audio = {params}, .audio_count = 1};
+    struct se_buf *init = mp4_init_segment(&movie);
+    if (!init) {
+        se_metric_add(&metrics[M_NO_MEMORY], 1);
+        return;
+    }
+    hub->audio = *params;
+    timing_init(&hub->audio_timing, 0, params->sample_rate / 1024.0);
+    pthread_mutex_lock(&hub->lock);
+    live_ring_set_init(&hub->audio_ring, init);
+    hub->state.version++;
+    snprintf(hub->state.audio_mime, sizeof(hub->state.audio_mime), "audio/mp4; codecs=\"mp4a.40.%u\"",
+             params->config[0] >> 3);
+    pthread_mutex_unlock(&hub->lock);
+    wake(hub);
+}
+
+/* One unit as a fragment of its own: the only copy of its bytes for all viewers. */
+static struct se_buf *build(struct timing *timing, uint32_t track, uint32_t sequence,
+                            const struct access_unit *unit)
+{
+    struct timing_stamp stamp = timing_next(timing, unit);
     struct mp4_sample sample = {
         .size = (uint32_t)unit->data->size,
         .duration_90k = stamp.duration_90k,
         .cts_90k = (int32_t)(stamp.pts_90k - stamp.dts_90k),
-        .keyframe = unit->keyframe,
+        .keyframe = unit->keyframe || track == MP4_TRACK_AUDIO,
     };
-    struct mp4_track_run run = {MP4_TRACK_VIDEO, 1, (uint64_t)stamp.dts_90k, &sample, 1};
+    struct mp4_track_run run = {track, 1, (uint64_t)stamp.dts_90k, &sample, 1};
     struct mp4_writer w = {0};
-    mp4_fragment_header(&w, ++hub->sequence, &run, 1);
+    mp4_fragment_header(&w, sequence, &run, 1);
     struct se_buf *buf = w.oom ? NULL : se_buf_new(w.len + unit->data->size);
     if (buf) {
         memcpy(buf->data, w.data, w.len);
         memcpy(buf->data + w.len, unit->data->data, unit->data->size);
     }
     mp4_fini(&w);
+    if (!buf)
+        se_metric_add(&metrics[M_NO_MEMORY], 1);
     return buf;
 }
 
-/* Doubles the ring; when there is no memory it stays, and old fragments go instead. */
-static void grow(struct hub *hub)
+static void push_audio(struct hub *hub, struct access_unit *unit)
 {
-    unsigned count = hub->ring_count * 2;
-    struct slot *ring = count <= RING_COUNT_MAX ? calloc(count, sizeof(*ring)) : NULL;
-    if (!ring)
+    bool asked =
+        unit->arrived_us - atomic_load_explicit(&hub->audio_asked_us, memory_order_relaxed) < AUDIO_ASKED_US;
+    if (!asked || unit->codec != hub->audio.codec || !unit->data->size)
         return;
-    for (uint64_t i = hub->first; i < hub->next; i++)
-        ring[i % count] = hub->ring[i % hub->ring_count];
-    free(hub->ring);
-    hub->ring = ring;
-    hub->ring_count = count;
-}
-
-/* Makes room for size bytes more: what is old goes, and what the caps forbid. */
-static void trim(struct hub *hub, size_t size, se_mono_us now_us)
-{
-    if (hub->next - hub->first >= hub->ring_count)
-        grow(hub);
-    while (hub->first < hub->next) {
-        bool full = hub->next - hub->first >= hub->ring_count || hub->bytes + size > hub->bytes_max;
-        bool old = hub->first < hub->newest_key &&
-                   now_us - hub->ring[hub->first % hub->ring_count].arrived_us > RING_KEEP_US;
-        if (!full && !old)
-            return;
-        if (full && hub->first >= hub->newest_key)
-            se_metric_add(&metrics[M_EVICTED], 1);
-        evict(hub);
-    }
+    struct se_buf *buf = build(&hub->audio_timing, MP4_TRACK_AUDIO, ++hub->audio_sequence, unit);
+    if (!buf)
+        return;
+    pthread_mutex_lock(&hub->lock);
+    live_ring_push(&hub->audio_ring, buf, true, unit->arrived_us);
+    pthread_mutex_unlock(&hub->lock);
+    wake(hub);
 }
 
 void hub_push(struct hub *hub, struct access_unit *unit)
 {
-    if (hub->params.codec == CODEC_NONE || unit->codec != hub->params.codec || !unit->data->size)
-        return;
-    if (hub->wait_keyframe && !unit->keyframe)
-        return;
-    struct se_buf *buf = build(hub, unit);
-    if (!buf) {
-        se_metric_add(&metrics[M_NO_MEMORY], 1);
-        hub->wait_keyframe = true;
+    if (unit->codec != CODEC_H264 && unit->codec != CODEC_H265) {
+        push_audio(hub, unit);
         return;
     }
-    hub->wait_keyframe = false;
+    if (unit->codec != hub->params.codec || !unit->data->size || (hub->wait_keyframe && !unit->keyframe))
+        return;
+    struct se_buf *buf = build(&hub->timing, MP4_TRACK_VIDEO, ++hub->sequence, unit);
+    hub->wait_keyframe = !buf;
+    if (!buf)
+        return;
     struct access_unit *old_key = NULL;
     struct se_buf *old_jpeg = NULL;
     pthread_mutex_lock(&hub->lock);
     if (unit->keyframe) {
-        hub->newest_key = hub->next;
         old_key = SE_TAKE(hub->key_unit);
         old_jpeg = SE_TAKE(hub->jpeg);
         hub->jpeg_of = NULL;
@@ -273,15 +255,14 @@ void hub_push(struct hub *hub, struct access_unit *unit)
         hub->key_params = hub->params;
         hub->key_at_ms = se_wall_now_ms() - (se_mono_now_us() - unit->arrived_us) / 1000;
     }
-    trim(hub, buf->size, unit->arrived_us);
-    hub->ring[hub->next % hub->ring_count] = (struct slot){
-        .data = buf, .arrived_us = unit->arrived_us, .init = hub->init_version, .keyframe = unit->keyframe};
-    hub->bytes += buf->size;
-    hub->next++;
+    int lost = live_ring_push(&hub->video_ring, buf, unit->keyframe, unit->arrived_us);
     pthread_mutex_unlock(&hub->lock);
     access_unit_unref(&old_key);
     se_buf_unref(&old_jpeg);
+    hub->wait_keyframe = lost < 0;
     se_metric_add(&metrics[M_FRAGMENTS], 1);
+    if (lost > 0)
+        se_metric_add(&metrics[M_EVICTED], lost);
     wake(hub);
 }
 
@@ -293,8 +274,8 @@ void hub_remove(struct hub *hub)
     pthread_mutex_lock(&hub->lock);
     hub->state.removed = true;
     hub->state.version++;
-    while (hub->first < hub->next)
-        evict(hub);
+    live_ring_clear(&hub->video_ring);
+    live_ring_clear(&hub->audio_ring);
     pthread_mutex_unlock(&hub->lock);
     wake(hub);
     hub->shared = NULL;
@@ -304,41 +285,25 @@ void hub_remove(struct hub *hub)
 
 void hub_read(struct hub *hub, struct hub_cursor *cursor, struct hub_item *ret_item)
 {
-    *ret_item = (struct hub_item){.kind = HUB_NOTHING};
     pthread_mutex_lock(&hub->lock);
-    if (cursor->next < hub->first || cursor->next == 0) {
-        /* New here, or too slow: on from the newest keyframe, once there is one. */
-        if (!hub->newest_key)
-            goto out;
-        if (cursor->next) {
-            cursor->skipped += hub->newest_key - cursor->next;
-            se_metric_add(&metrics[M_SKIPPED], (int64_t)(hub->newest_key - cursor->next));
-        }
-        cursor->next = hub->newest_key;
-    }
-    if (cursor->next >= hub->next)
-        goto out;
-    struct slot *slot = &hub->ring[cursor->next % hub->ring_count];
-    if (slot->init != cursor->init) {
-        *ret_item = (struct hub_item){
-            .kind = HUB_INIT, .data = se_buf_ref(hub->init), .arrived_us = slot->arrived_us};
-        cursor->init = slot->init;
-        goto out;
-    }
-    *ret_item = (struct hub_item){.kind = HUB_FRAGMENT,
-                                  .data = se_buf_ref(slot->data),
-                                  .keyframe = slot->keyframe,
-                                  .arrived_us = slot->arrived_us};
-    cursor->next++;
-out:
+    uint64_t skipped = live_ring_read(&hub->video_ring, cursor, ret_item);
+    pthread_mutex_unlock(&hub->lock);
+    if (skipped)
+        se_metric_add(&metrics[M_SKIPPED], (int64_t)skipped);
+}
+
+void hub_read_audio(struct hub *hub, struct hub_cursor *cursor, struct hub_item *ret_item)
+{
+    atomic_store_explicit(&hub->audio_asked_us, se_mono_now_us(), memory_order_relaxed);
+    pthread_mutex_lock(&hub->lock);
+    live_ring_read(&hub->audio_ring, cursor, ret_item);
     pthread_mutex_unlock(&hub->lock);
 }
 
 bool hub_news(struct hub *hub, const struct hub_cursor *cursor, uint32_t version)
 {
     pthread_mutex_lock(&hub->lock);
-    bool behind = cursor->next < hub->first ? hub->newest_key != 0 : cursor->next < hub->next;
-    bool news = behind || hub->state.version != version;
+    bool news = live_ring_news(&hub->video_ring, cursor) || hub->state.version != version;
     pthread_mutex_unlock(&hub->lock);
     return news;
 }

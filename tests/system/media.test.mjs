@@ -325,7 +325,13 @@ test('the sub stream where there is one, and words where a browser cannot', { ti
   await until(() => page.state(1)?.state === 'unsupported', 5000, 'H.265 is unsupported');
   assert.match(page.state(1).reason, /H\.265/);
   assert.equal(page.of(1, 1).length, 0);
-  await page.change({ accepts: ['avc1', 'hvc1'] });
+  await page.change({ accepts: ['avc1', 'hvc1'], audio: true });
+  await until(() => page.of(128, 2).length > 20, 5000, 'audio beside it');
+  assert.equal(page.of(128, 0).at(-1).json.mime, 'audio/mp4; codecs="mp4a.40.2"');
+  const sound = await probeBytes('sound.mp4',
+    Buffer.concat(page.records.filter((r) => r.tile === 128 && (r.kind === 1 || r.kind === 2)).map((r) => r.payload)));
+  assert.equal(sound.audio.codec_name, 'aac');
+  assert.ok(Number(sound.audio.nb_read_frames) >= 20);
   await until(() => page.of(1, 2).length > 5, 5000, 'H.265 goes to who takes it');
   assert.match(page.state(1).mime, /codecs="hvc1\./);
   const seen = await probeBytes('modern-live.mp4',

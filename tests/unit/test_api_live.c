@@ -228,6 +228,40 @@ static void refused_and_closed_tiles_say_so_once(void **state)
     client_free(c);
 }
 
+static void audio_comes_when_it_is_asked_for(void **state)
+{
+    struct client *c = client_new();
+    struct hub *hub = hub_make(CODEC_H264, SOURCE_LIVE);
+    struct hub *hubs[STREAM_ROLES] = {hub_ref(hub), NULL};
+    struct audio_params aac = {
+        .codec = CODEC_AAC, .sample_rate = 48000, .channels = 2, .config = {0x11, 0x90}, .config_size = 2};
+    hub_set_audio(hub, &aac);
+    c->tile = 5 + LIVE_AUDIO;
+    live_session_open(c->session, 5, LIVE_AUTO, hubs);
+    for (int round = 0; round < 2; round++) {
+        push(hub, CODEC_H264, 2);
+        client_read(c, 65536); /* in the second round somebody has begun to read it */
+        for (int i = 0; i < 10; i++) {
+            struct access_unit *unit = access_unit_new(CODEC_AAC, se_buf_copy("sound", 5));
+            unit->pts_90k = (round * 10 + i) * 1920;
+            unit->arrived_us = se_mono_now_us();
+            hub_push(hub, unit);
+            access_unit_unref(&unit);
+            client_read(c, 65536);
+        }
+        if (round == 0) {
+            assert_int_equal(c->states + c->inits + c->fragments, 0);
+            live_session_audio(c->session, true);
+        }
+    }
+    assert_string_equal(said(c, "mime"), "audio/mp4; codecs=\"mp4a.40.2\"");
+    assert_int_equal(c->states, 1);
+    assert_int_equal(c->inits, 1);
+    assert_int_equal(c->fragments, 10);
+    hub_unref(&hub);
+    client_free(c);
+}
+
 static void keep_alives_come_with_and_without_traffic(void **state)
 {
     struct client *c = calloc(1, sizeof(*c));
@@ -248,6 +282,7 @@ int main(void)
         cmocka_unit_test(auto_is_the_sub_stream_while_it_lives),
         cmocka_unit_test(what_the_page_cannot_play_is_not_sent),
         cmocka_unit_test(refused_and_closed_tiles_say_so_once),
+        cmocka_unit_test(audio_comes_when_it_is_asked_for),
         cmocka_unit_test(keep_alives_come_with_and_without_traffic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

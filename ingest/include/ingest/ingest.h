@@ -80,6 +80,9 @@ struct hub_item {
 };
 /* What comes next at the cursor, which moves on. HUB_NOTHING: caught up. Never blocks. Any thread. */
 void hub_read(struct hub *hub, struct hub_cursor *cursor, struct hub_item *ret_item);
+/* The same of the stream's audio, which has an init, fragments and a cursor of its own. It is made while somebody
+ * reads it at least every second. */
+void hub_read_audio(struct hub *hub, struct hub_cursor *cursor, struct hub_item *ret_item);
 /* Would hub_read() give something, or is its state another than this version? Any thread. */
 bool hub_news(struct hub *hub, const struct hub_cursor *cursor, uint32_t version);
 /* State in words, since when, and the MIME type ("video/mp4; codecs=\"avc1.64001f\""; "" while unknown). Any thread. */
@@ -87,6 +90,7 @@ struct hub_state {
     enum source_state state;
     se_wall_ms since_ms;
     char mime[96];
+    char audio_mime[48]; /* of the audio beside it; "": none that MP4 takes */
     char reason[160];
     uint32_t version;     /* changes whenever one of these does */
     bool removed;         /* the camera or stream is gone: no more will come */

@@ -1,0 +1,129 @@
+#include "live/ring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define COUNT_MIN 64u /* fragments; grows by doubling */
+#define COUNT_MAX 4096u
+#define KEEP_US   1000000 /* frames before the newest keyframe stay this long for slow viewers */
+
+void live_ring_init(struct live_ring *ring, size_t bytes_max)
+{
+    *ring = (struct live_ring){.first = 1, .next = 1, .bytes_max = bytes_max};
+}
+
+static void evict(struct live_ring *ring)
+{
+    struct live_slot *slot = &ring->slots[ring->first % ring->count];
+    ring->bytes -= slot->data->size;
+    se_buf_unref(&slot->data);
+    if (ring->newest_key == ring->first)
+        ring->newest_key = 0;
+    ring->first++;
+}
+
+void live_ring_clear(struct live_ring *ring)
+{
+    while (ring->first < ring->next)
+        evict(ring);
+}
+
+void live_ring_fini(struct live_ring *ring)
+{
+    live_ring_clear(ring);
+    se_buf_unref(&ring->init);
+    free(ring->slots);
+    *ring = (struct live_ring){0};
+}
+
+void live_ring_set_init(struct live_ring *ring, struct se_buf *init)
+{
+    live_ring_clear(ring);
+    se_buf_unref(&ring->init);
+    ring->init = init;
+    ring->init_version++;
+}
+
+/* Doubles the ring; when there is no memory it stays, and old fragments go instead. */
+static void grow(struct live_ring *ring)
+{
+    unsigned count = ring->count ? ring->count * 2 : COUNT_MIN;
+    struct live_slot *slots = count <= COUNT_MAX ? calloc(count, sizeof(*slots)) : NULL;
+    if (!slots)
+        return;
+    for (uint64_t i = ring->first; i < ring->next; i++)
+        slots[i % count] = ring->slots[i % ring->count];
+    free(ring->slots);
+    ring->slots = slots;
+    ring->count = count;
+}
+
+/* Makes room for size bytes more: what is old goes, and what the caps forbid. */
+static int trim(struct live_ring *ring, size_t size, se_mono_us now_us)
+{
+    int lost = 0;
+    if (ring->next - ring->first >= ring->count)
+        grow(ring);
+    while (ring->first < ring->next) {
+        bool full = ring->next - ring->first >= ring->count || ring->bytes + size > ring->bytes_max;
+        bool before_key = ring->first < ring->newest_key;
+        bool old = before_key && now_us - ring->slots[ring->first % ring->count].arrived_us > KEEP_US;
+        if (!full && !old)
+            break;
+        lost += !before_key;
+        evict(ring);
+    }
+    return lost;
+}
+
+int live_ring_push(struct live_ring *ring, struct se_buf *data, bool keyframe, se_mono_us arrived_us)
+{
+    if (keyframe)
+        ring->newest_key = ring->next;
+    int lost = trim(ring, data->size, arrived_us);
+    if (!ring->count) {
+        ring->newest_key = 0;
+        se_buf_unref(&data);
+        return -ENOMEM;
+    }
+    ring->slots[ring->next % ring->count] =
+        (struct live_slot){data, arrived_us, ring->init_version, keyframe};
+    ring->bytes += data->size;
+    ring->next++;
+    return lost;
+}
+
+uint64_t live_ring_read(const struct live_ring *ring, struct hub_cursor *cursor, struct hub_item *ret_item)
+{
+    uint64_t jumped = 0;
+    *ret_item = (struct hub_item){.kind = HUB_NOTHING};
+    if (cursor->next < ring->first || cursor->next == 0) {
+        /* New here, or too slow: on from the newest keyframe, once there is one. */
+        if (!ring->newest_key)
+            return 0;
+        if (cursor->next)
+            jumped = ring->newest_key - cursor->next;
+        cursor->skipped += jumped;
+        cursor->next = ring->newest_key;
+    }
+    if (cursor->next >= ring->next)
+        return jumped;
+    const struct live_slot *slot = &ring->slots[cursor->next % ring->count];
+    if (slot->init != cursor->init) {
+        *ret_item = (struct hub_item){
+            .kind = HUB_INIT, .data = se_buf_ref(ring->init), .arrived_us = slot->arrived_us};
+        cursor->init = slot->init;
+        return jumped;
+    }
+    *ret_item = (struct hub_item){.kind = HUB_FRAGMENT,
+                                  .data = se_buf_ref(slot->data),
+                                  .keyframe = slot->keyframe,
+                                  .arrived_us = slot->arrived_us};
+    cursor->next++;
+    return jumped;
+}
+
+bool live_ring_news(const struct live_ring *ring, const struct hub_cursor *cursor)
+{
+    return cursor->next < ring->first ? ring->newest_key != 0 : cursor->next < ring->next;
+}
