@@ -109,6 +109,14 @@ static void remember_keyframe(struct recorder *recorder)
         (struct mp4_index_entry){(uint64_t)(first->pts_90k - recorder->dts0_90k), recorder->offset};
 }
 
+/* How long the last frame before a cut lasts: as predicted, but not into the future, so that a segment which
+ * follows at once does not seem to begin before this one ends. */
+static uint32_t last_duration(const struct pending *last)
+{
+    int64_t elapsed = timing_us_to_90k(se_mono_now_us()) - last->pts_90k;
+    return elapsed > 0 && elapsed < last->duration_90k ? (uint32_t)elapsed : last->duration_90k;
+}
+
 /* The samples of one track's pending units; next_dts: when the unit after them is decoded, or -1. */
 static void fill_samples(const struct recorder *recorder, unsigned track, int64_t next_dts,
                          struct mp4_sample *samples)
@@ -119,7 +127,7 @@ static void fill_samples(const struct recorder *recorder, unsigned track, int64_
         int64_t next = i + 1 < count ? p[1].dts_90k : next_dts;
         samples[i] = (struct mp4_sample){
             .size = (uint32_t)p->unit->data->size,
-            .duration_90k = next > p->dts_90k ? (uint32_t)(next - p->dts_90k) : p->duration_90k,
+            .duration_90k = next > p->dts_90k ? (uint32_t)(next - p->dts_90k) : last_duration(p),
             .cts_90k = (int32_t)(p->pts_90k - p->dts_90k),
             .keyframe = track == AUDIO || p->unit->keyframe,
         };

@@ -337,12 +337,16 @@ int volumes_open_file(struct volumes *volumes, const char *name, const struct se
         struct volume *volume = &volumes->volumes[i];
         if (strcmp(volume->name, name) != 0)
             continue;
+        /* A slow disk must not hold the lock that loops take: the opening is done outside. */
         pthread_mutex_lock(&volume->lock);
-        int fd = volume->refused || volume->dir < 0
-                     ? -1
-                     : openat(volume->dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        int r = fd >= 0 ? 0 : volume->refused || volume->dir < 0 ? -ENOENT : -errno;
+        int dir = volume->refused || volume->dir < 0 ? -1 : fcntl(volume->dir, F_DUPFD_CLOEXEC, 0);
+        int r = dir >= 0 ? 0 : volume->refused || volume->dir < 0 ? -ENOENT : -errno;
         pthread_mutex_unlock(&volume->lock);
+        if (r < 0)
+            return r;
+        int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        r = fd < 0 ? -errno : 0;
+        close(dir);
         if (r == 0)
             *ret_fd = fd;
         return r;

@@ -223,13 +223,19 @@ static void look_after_mount(struct volume *volume)
                      "The directory %.120s is not the volume %s any more; mount its disk", volume->path,
                      volume->name);
     } else {
-        /* Readers hold the lock while they use dir. */
-        pthread_mutex_lock(&volume->lock);
-        if (volume->dir >= 0)
-            close(volume->dir);
-        volume->dir = -1;
-        there = volume_mount(volume, &err) == 0;
-        pthread_mutex_unlock(&volume->lock);
+        /* Done beside: loops take the lock, and this may wait for a disk. */
+        struct volume found = {
+            .volumes = volume->volumes, .name = volume->name, .path = volume->path, .dir = -1};
+        there = volume_mount(&found, &err) == 0;
+        if (there) {
+            pthread_mutex_lock(&volume->lock);
+            int old = volume->dir;
+            volume->dir = found.dir;
+            memcpy(volume->id, found.id, sizeof(volume->id));
+            pthread_mutex_unlock(&volume->lock);
+            if (old >= 0)
+                close(old);
+        }
     }
     if (there != volume->refused)
         return;
