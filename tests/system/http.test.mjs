@@ -6,7 +6,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Gateway, program, sleep, until } from './lib/gateway.mjs';
+import { Gateway, chunksOf, program, sleep, until } from './lib/gateway.mjs';
 
 let g;
 
@@ -456,18 +456,13 @@ async function listen(options = {}) {
   const response = await g.fetch(`/api/v1/events${options.query ?? ''}`, { signal: stop.signal, ...options });
   assert.equal(response.status, 200);
   assert.match(response.headers.get('content-type'), /^text\/event-stream/);
-  const reader = response.body.getReader();
-  const heard = { events: [], text: '', closed: false };
-  heard.close = () => {
-    reader.cancel().catch(() => {}); // Node 18 leaves the socket open when only the signal is aborted
-    stop.abort();
-  };
+  const heard = { events: [], text: '', closed: false, close: () => stop.abort() };
   (async () => {
     const decoder = new TextDecoder();
     let rest = '';
     try {
-      for (let part = await reader.read(); !part.done; part = await reader.read()) {
-        const text = decoder.decode(part.value, { stream: true });
+      for await (const part of chunksOf(response, stop.signal)) {
+        const text = decoder.decode(part, { stream: true });
         heard.text += text;
         const blocks = (rest + text).split('\n\n');
         rest = blocks.pop();

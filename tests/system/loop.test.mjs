@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Gateway, program, sleep, until } from './lib/gateway.mjs';
+import { Gateway, chunksOf, program, sleep, until } from './lib/gateway.mjs';
 
 const seeds = resolve(dirname(fileURLToPath(import.meta.url)), '../../seeds');
 
@@ -34,7 +34,7 @@ async function listen(token = g.token) {
   const reading = (async () => {
     let rest = '';
     const decoder = new TextDecoder();
-    for await (const chunk of response.body) {
+    for await (const chunk of chunksOf(response, abort.signal)) {
       rest += decoder.decode(chunk, { stream: true });
       for (let end; (end = rest.indexOf('\n\n')) >= 0; rest = rest.slice(end + 2)) {
         const field = (name) => rest.slice(0, end).match(new RegExp(`^${name}: ?(.*)$`, 'm'))?.[1];

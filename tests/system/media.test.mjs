@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { Gateway, program, sleep, until } from './lib/gateway.mjs';
+import { Gateway, chunksOf, program, sleep, until } from './lib/gateway.mjs';
 
 const run = promisify(execFile);
 const scratch = mkdtempSync(join(tmpdir(), 'sharpeyes-media-'));
@@ -114,14 +114,14 @@ class Page {
     const answer = await gateway.fetch('/api/v1/live', { signal: page.abort.signal });
     assert.equal(answer.status, 200);
     assert.equal(answer.headers.get('content-type'), 'application/octet-stream');
-    page.done = page.read(answer.body).catch((error) => assert.match(error.name, /Abort|TypeError/));
+    page.done = page.read(answer).catch((error) => assert.match(error.name, /Abort|TypeError/));
     page.id = await until(() => page.records.find((r) => r.kind === 0)?.json.live, 5000, 'the page has an id');
     return page;
   }
 
-  async read(body) {
+  async read(answer) {
     let rest = Buffer.alloc(0);
-    for await (const chunk of body) {
+    for await (const chunk of chunksOf(answer, this.abort.signal)) {
       rest = Buffer.concat([rest, chunk]);
       while (rest.length >= 8 && rest.length >= 8 + rest.readUInt32BE(4)) {
         const size = rest.readUInt32BE(4);

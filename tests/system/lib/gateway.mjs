@@ -38,6 +38,22 @@ export async function until(probe, ms, what) {
   }
 }
 
+/**
+ * What comes of a response's body, until it ends or `signal` is aborted. Node 18 forgets a request's signal now and
+ * then, and would leave the connection open; this closes it.
+ */
+export async function* chunksOf(response, signal) {
+  const reader = response.body.getReader();
+  const cancel = () => reader.cancel().catch(() => {});
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
+  } finally {
+    signal.removeEventListener('abort', cancel);
+    await cancel();
+  }
+}
+
 export class Gateway {
   /**
    * Starts one and waits until it is ready.
