@@ -12,7 +12,7 @@ export const casesError = ref<unknown>(null);
 /** Transitions of the cases that were opened here. */
 export const transitions = reactive(new Map<string, Transition[]>());
 
-const KEPT_MAX = 500;
+const KEPT_MAX = 1000;
 const lightRank = { red: 0, yellow: 1, green: 2 } as const;
 
 /** The light now: it changes with the clock, and nobody sends an event for that. */
@@ -37,9 +37,13 @@ export const closedCases = computed(() =>
 export async function loadCases(): Promise<void> {
   casesError.value = null;
   try {
-    const page = await api.cases({ limit: 200 });
+    const pages = await Promise.all([
+      api.cases({ limit: 500, status: 'open' }),
+      api.cases({ limit: 100, status: 'suspended' }),
+      api.cases({ limit: 100, status: 'closed' }),
+    ]);
     cases.clear();
-    for (const one of page.items) cases.set(one.id, one);
+    for (const page of pages) for (const one of page.items) cases.set(one.id, one);
     casesLoaded.value = true;
   } catch (cause) {
     casesError.value = cause;

@@ -1,6 +1,6 @@
 // The incidents this desk knows, newest first, and what of them the queue shows.
 
-import { computed, reactive, ref } from 'vue';
+import { computed, reactive, ref, watch } from 'vue';
 import { api } from '../api/client';
 import { Problem } from '../api/problem';
 import type { Incident, IncidentStatus, Severity } from '../api/types';
@@ -51,18 +51,36 @@ export function clearFilters(): void {
   Object.assign(filters, { status: 'open', severity: null, tag: null, grid: null });
 }
 
+const openStatuses: IncidentStatus[] = ['new', 'acknowledged', 'in_progress'];
+
+/** What is open, however old, and the newest of the rest. */
 export async function loadIncidents(): Promise<void> {
   incidentsError.value = null;
   try {
-    const page = await api.incidents({ limit: PAGE });
+    const [newest, ...open] = await Promise.all([
+      api.incidents({ limit: PAGE }),
+      ...openStatuses.map((status) => api.incidents({ limit: PAGE, status })),
+    ]);
     incidents.clear();
-    for (const one of page.items) incidents.set(one.id, one);
-    nextCursor.value = page.next_cursor;
+    for (const page of [newest, ...open]) for (const one of page.items) incidents.set(one.id, one);
+    nextCursor.value = newest.next_cursor;
     incidentsLoaded.value = true;
   } catch (cause) {
     incidentsError.value = cause;
   }
 }
+
+// What is asked for may be older than what is here.
+watch(filters, async ({ status, severity, tag, grid }) => {
+  if (!filtered.value) return;
+  try {
+    const query = { severity, tag, grid_id: grid, status: status === 'open' || status === 'all' ? null : status };
+    const page = await api.incidents({ limit: PAGE, ...query });
+    for (const one of page.items) if (!incidents.has(one.id)) incidents.set(one.id, one);
+  } catch {
+    // What is here is shown; the connection's state tells the rest.
+  }
+});
 
 export async function loadOlder(): Promise<void> {
   if (nextCursor.value === null) return;

@@ -39,8 +39,9 @@ export async function resumeSession(): Promise<void> {
 
 export async function signIn(username: string, password: string): Promise<void> {
   const session = await api.signIn(username, password);
-  hasEnded.value = false;
-  who.value = session.user;
+  // Another session ended on this page: begin anew, with nothing of it left in memory.
+  if (hasEnded.value) window.location.reload();
+  else who.value = session.user;
 }
 
 /** Ends the session and begins with an empty page, so that nothing of it is left in memory. */

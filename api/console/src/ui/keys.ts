@@ -4,11 +4,15 @@ const inField = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement &&
   (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.closest('.n-base-selection') !== null);
 
-/** A shortcut while the component is there: not while typing, but for Escape. */
+/** A shortcut while the component is there, but not while somebody types. */
 export function onKey(key: string, fn: () => void): void {
   function listen(event: KeyboardEvent): void {
     if (event.key !== key || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (key !== 'Escape' && inField(event.target)) return;
+    if (inField(event.target)) {
+      // The first Escape leaves the field, the next one closes.
+      if (key === 'Escape') (event.target as HTMLElement).blur();
+      return;
+    }
     // Enter and the arrows keep their own meaning on a focused button elsewhere.
     if (key === 'Enter' && event.target instanceof HTMLButtonElement) return;
     event.preventDefault();
