@@ -17,7 +17,8 @@ int hub_new(struct hub_shared *shared, void (*viewers)(void *ctx, bool any), voi
 void hub_cache_bytes(struct hub *hub, size_t bytes); /* ingest.gop_cache_bytes; 16 MiB until said */
 void hub_set_state(struct hub *hub, enum source_state state, const char *reason);
 void hub_set_video(struct hub *hub, const struct video_params *params); /* new init for all viewers */
-void hub_set_audio(struct hub *hub, const struct audio_params *params); /* beside it; ignored when MP4 cannot take it */
+void hub_set_audio(struct hub *hub,
+                   const struct audio_params *params);    /* beside it; ignored when MP4 cannot take it */
 void hub_push(struct hub *hub, struct access_unit *unit); /* decides timestamps, builds the fragment */
 void hub_remove(struct hub *hub); /* ends it for its viewers; no viewers() call after */
 /* The newest keyframe and its parameters, referenced; -ENOENT. Any thread. */

@@ -17,7 +17,8 @@ static void check(const struct mp4_fragment *fragment, size_t size)
         uint64_t bytes = 0;
         for (unsigned k = 0; k < traf->count; k++)
             bytes += traf->samples[k].size;
-        if (bytes != traf->payload || traf->data_offset < fragment->offset || traf->data_offset + bytes > fragment->end)
+        if (bytes != traf->payload || traf->data_offset < fragment->offset ||
+            traf->data_offset + bytes > fragment->end)
             abort();
     }
 }

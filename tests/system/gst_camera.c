@@ -1,9 +1,9 @@
 /* A camera that is not ours: Debian's gst-rtsp-server serving a test picture at
  * /test on a loopback port it picks. Prints "rtsp://127.0.0.1:PORT/test" once it
  * listens; ends on SIGTERM. With an argument "h265" the picture is H.265. */
+#include <glib-unix.h>
 #include <gst/gst.h>
 #include <gst/rtsp-server/rtsp-server.h>
-#include <glib-unix.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,9 +17,10 @@ int main(int argc, char **argv)
 {
     gst_init(&argc, &argv);
     const char *codec = argc > 1 ? argv[1] : "h264";
-    const char *encoder = strcmp(codec, "h265") == 0
-                              ? "x265enc speed-preset=ultrafast tune=zerolatency key-int-max=15 ! rtph265pay name=pay0 pt=96"
-                              : "x264enc speed-preset=ultrafast tune=zerolatency key-int-max=15 ! rtph264pay name=pay0 pt=96";
+    const char *encoder =
+        strcmp(codec, "h265") == 0
+            ? "x265enc speed-preset=ultrafast tune=zerolatency key-int-max=15 ! rtph265pay name=pay0 pt=96"
+            : "x264enc speed-preset=ultrafast tune=zerolatency key-int-max=15 ! rtph264pay name=pay0 pt=96";
     char *launch = g_strdup_printf("( videotestsrc is-live=true pattern=ball ! "
                                    "video/x-raw,format=I420,width=320,height=240,framerate=15/1 ! %s )",
                                    encoder);

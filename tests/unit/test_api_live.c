@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "stream.h" /* ingest's own: the test feeds a hub by hand */
 #include "base/json.h"
 #include "live/session.h"
+#include "stream.h" /* ingest's own: the test feeds a hub by hand */
 
 /* What a client makes of the body. */
 struct client {

@@ -15,7 +15,12 @@
 
 enum stream_role { STREAM_MAIN, STREAM_SUB, STREAM_ROLES };
 enum source_state { /* in the contract's words, lower case */
-    SOURCE_CONNECTING, SOURCE_LIVE, SOURCE_STALLED, SOURCE_OFFLINE, SOURCE_IDLE, SOURCE_DISABLED
+                    SOURCE_CONNECTING,
+                    SOURCE_LIVE,
+                    SOURCE_STALLED,
+                    SOURCE_OFFLINE,
+                    SOURCE_IDLE,
+                    SOURCE_DISABLED
 };
 const char *source_state_name(enum source_state state);
 enum record_mode { RECORD_CONTINUOUS, RECORD_ON_DEMAND, RECORD_OFF };
@@ -27,7 +32,7 @@ struct camera_spec {
     bool enabled;
     enum record_mode record;
     struct camera_stream_spec {
-        const char *url;       /* NULL: the camera has no such stream */
+        const char *url;                 /* NULL: the camera has no such stream */
         const char *username, *password; /* plain, or NULL */
         enum stream_transport transport;
     } streams[STREAM_ROLES];
@@ -37,7 +42,8 @@ struct ingest;
 
 /* A camera's state changed. Runs on an ingest loop: must not block. status is the
  * camera's /status object, borrowed. */
-typedef void (*ingest_state_fn)(const char *camera_id, const char *department_id, const json_t *status, void *ctx);
+typedef void (*ingest_state_fn)(const char *camera_id, const char *department_id, const json_t *status,
+                                void *ctx);
 
 struct ingest_deps {
     const struct options *options;
@@ -67,39 +73,41 @@ struct hub *hub_ref(struct hub *hub);
 void hub_unref(struct hub **hub);
 /* A viewer's place. Zero-initialise: starts at the newest keyframe, init first. */
 struct hub_cursor {
-    uint64_t next;       /* number of the next fragment */
-    uint32_t init;       /* init the viewer has; 0: none */
-    uint64_t skipped;    /* fragments jumped over because the viewer was slow */
+    uint64_t next;    /* number of the next fragment */
+    uint32_t init;    /* init the viewer has; 0: none */
+    uint64_t skipped; /* fragments jumped over because the viewer was slow */
 };
 enum hub_kind { HUB_NOTHING, HUB_INIT, HUB_FRAGMENT };
 struct hub_item {
     enum hub_kind kind;
-    struct se_buf *data;   /* referenced: unref it */
+    struct se_buf *data; /* referenced: unref it */
     bool keyframe;
     se_mono_us arrived_us;
 };
 /* What comes next at the cursor, which moves on. HUB_NOTHING: caught up. Never blocks. Any thread. */
 void hub_read(struct hub *hub, struct hub_cursor *cursor, struct hub_item *ret_item);
-/* The same of the stream's audio, which has an init, fragments and a cursor of its own. It is made while somebody
- * reads it at least every second. */
+/* The same of the stream's audio, which has an init, fragments and a cursor of its own. It is made while
+ * somebody reads it at least every second. */
 void hub_read_audio(struct hub *hub, struct hub_cursor *cursor, struct hub_item *ret_item);
 /* Would hub_read() give something, or is its state another than this version? Any thread. */
 bool hub_news(struct hub *hub, const struct hub_cursor *cursor, uint32_t version);
-/* State in words, since when, and the MIME type ("video/mp4; codecs=\"avc1.64001f\""; "" while unknown). Any thread. */
+/* State in words, since when, and the MIME type ("video/mp4; codecs=\"avc1.64001f\""; "" while unknown). Any
+ * thread. */
 struct hub_state {
     enum source_state state;
     se_wall_ms since_ms;
     char mime[96];
     char audio_mime[48]; /* of the audio beside it; "": none that MP4 takes */
     char reason[160];
-    uint32_t version;     /* changes whenever one of these does */
-    bool removed;         /* the camera or stream is gone: no more will come */
+    uint32_t version; /* changes whenever one of these does */
+    bool removed;     /* the camera or stream is gone: no more will come */
 };
 void hub_state(struct hub *hub, struct hub_state *ret_state);
 /* Counts who watches: an on_demand stream is pulled only while somebody does. */
 void hub_viewer_add(struct hub *hub);
 void hub_viewer_remove(struct hub *hub);
-/* An eventfd written (at most once per 5 ms) when any hub has something new or changed state. Belongs to ingest. */
+/* An eventfd written (at most once per 5 ms) when any hub has something new or changed state. Belongs to
+ * ingest. */
 int ingest_live_fd(struct ingest *ingest);
 
 /* A JPEG of the newest keyframe; decodes on the caller's thread within the pixel budget.
@@ -107,10 +115,12 @@ int ingest_live_fd(struct ingest *ingest);
 int ingest_snapshot(struct ingest *ingest, const char *camera_id, bool stale, struct se_buf **ret_jpeg,
                     se_wall_ms *ret_at_ms, struct se_err *err);
 
-/* Recordings. {ranges:[{from,to,bytes}],gaps:[{from,to,cause}]}, the open segment included. Reads the store. */
+/* Recordings. {ranges:[{from,to,bytes}],gaps:[{from,to,cause}]}, the open segment included. Reads the store.
+ */
 int ingest_recordings(struct ingest *ingest, const char *camera_id, se_wall_ms from_ms, se_wall_ms to_ms,
                       json_t **ret_recordings, struct se_err *err);
-/* playback.mp4 of a range: opened (planned) here, read in pieces. -ENOENT nothing recorded there. Pool threads. */
+/* playback.mp4 of a range: opened (planned) here, read in pieces. -ENOENT nothing recorded there. Pool
+ * threads. */
 struct playback;
 int playback_open(struct ingest *ingest, const char *camera_id, se_wall_ms from_ms, se_wall_ms to_ms,
                   struct playback **ret_playback, struct se_err *err);
