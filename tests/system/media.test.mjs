@@ -348,7 +348,10 @@ test('a change of size mid-stream: a new init, and both halves play', { timeout:
   await page.change({ open: [{ tile: 3, camera: id }] });
   await until(() => page.of(3, 2).length > 10, 10_000, 'it moves');
   await recorded(id, 3);
+  const single = gateway.fetch(`/live/${id}/main.mp4`).then(async (answer) => Buffer.from(await answer.arrayBuffer()));
+  await sleep(500);
   await simulator.command({ do: 'change_params', camera: 'tall', clip: 'wide' });
+  assert.equal((await probeBytes('single.mp4', await single)).video.width, 240); // one file, one codec: it ended
   await until(() => page.of(3, 1).length >= 2, 15_000, 'a second init');
   await until(() => page.records.findLastIndex?.((r) => r.tile === 3 && r.kind === 2) >= 0 &&
     page.of(3, 2).at(-1).at > page.of(3, 1).at(-1).at, 5000, 'it goes on');
@@ -363,6 +366,38 @@ test('a change of size mid-stream: a new init, and both halves play', { timeout:
   assert.equal(stderr.trim(), '');
   const sizes = [...new Set(stdout.trim().split('\n').filter(Boolean).map((line) => line.replace(/,$/, '')))];
   assert.deepEqual(sizes, ['240,320', '640,360']);
+  await gateway.request('DELETE', `/api/v1/cameras/${id}`);
+});
+
+test('a camera whose clock jumps: one recording, on our time', { timeout: 60_000 }, async () => {
+  const id = await addCamera('jumping', 'load/0');
+  await live(id);
+  await sleep(1500);
+  const from = Date.now();
+  for (const order of [
+    { do: 'jump_timestamps', seconds: 3600 }, { do: 'jump_timestamps', seconds: -7200 },
+    { do: 'wrap_timestamps', seconds: 1 }, { do: 'reset_ssrc' },
+  ]) {
+    await simulator.command({ ...order, camera: 'load/0' });
+    await sleep(2000);
+  }
+  const to = Date.now();
+  await sleep(2500); // so that it is on the disk
+  const { json } = await gateway.get(`/api/v1/cameras/${id}/recordings?${range(from, to)}`);
+  assert.equal(json.ranges.length, 1, JSON.stringify(json));
+  assert.deepEqual(json.gaps, []);
+  const answer = await gateway.fetch(`/api/v1/cameras/${id}/playback.mp4?${range(from, to)}`);
+  const file = join(scratch, 'jumping.mp4');
+  writeFileSync(file, Buffer.from(await answer.arrayBuffer()));
+  const seen = await probe(file);
+  assert.ok(Math.abs(Number(seen.duration) - (to - from) / 1000) <= 1 / FPS, seen.duration);
+  const { stdout } = await run('ffprobe', ['-v', 'error', '-select_streams', 'v', '-show_entries', 'frame=pts_time', '-of', 'csv=p=0', file]);
+  const times = stdout.trim().split('\n').map((line) => parseFloat(line)).filter((t) => !Number.isNaN(t));
+  for (let i = 1; i < times.length; i++) {
+    const step = times[i] - times[i - 1];
+    assert.ok(step > 0 && step < 1, `from ${times[i - 1]} to ${times[i]}`);
+  }
+  assert.ok(times.length >= ((to - from) / 1000) * FPS * 0.8, `${times.length} frames`);
   await gateway.request('DELETE', `/api/v1/cameras/${id}`);
 });
 
