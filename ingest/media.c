@@ -11,8 +11,10 @@ int ingest_snapshot(struct ingest *ingest, const char *camera_id, bool stale, st
 {
     struct hub *hub;
     int r = ingest_hub(ingest, camera_id, STREAM_MAIN, &hub);
+    if (r == -ENOENT)
+        r = ingest_hub(ingest, camera_id, STREAM_SUB, &hub);
     if (r < 0)
-        return se_fail(err, r, "The camera has no main stream");
+        return se_fail(err, r, "The camera has no stream");
     struct hub_state state;
     hub_state(hub, &state);
     if (state.state != SOURCE_LIVE && !stale)

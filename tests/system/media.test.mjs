@@ -190,7 +190,7 @@ before(async () => {
   simulator = await startSimulator();
   gateway = await Gateway.start({
     keep: true,
-    set: { 'ingest.segment_s': 4, 'ingest.stall_ms': 1500, 'ingest.retry_min_ms': 200, 'http.stall_s': 2 },
+    set: { 'ingest.segment_s': 4, 'ingest.stall_ms': 1500, 'ingest.retry_min_ms': 200, 'ingest.on_demand_linger_s': 1, 'http.stall_s': 2 },
   });
   department = (await gateway.get('/api/v1/departments')).json.items[0].id;
   wide = await addCamera('wide', 'wide', {}, 'wide/sub');
@@ -339,6 +339,23 @@ test('the sub stream where there is one, and words where a browser cannot', { ti
   assert.equal(seen.video.codec_name, 'hevc');
   await page.close();
   await gateway.request('DELETE', `/api/v1/cameras/${modern}`);
+});
+
+test('on demand: pulled while somebody watches, and nothing is recorded', { timeout: 60_000 }, async () => {
+  const id = await addCamera('seldom', 'load/1', { record: { mode: 'on_demand' } });
+  await until(async () => (await stateOf(id)).state === 'idle', 5000, 'idle while nobody watches');
+  const page = await Page.open(gateway);
+  await page.change({ open: [{ tile: 0, camera: id }] });
+  await until(() => page.of(0, 2).length > 5, 10_000, 'it moves for the page');
+  assert.equal((await stateOf(id)).state, 'live');
+  await page.close();
+  await until(async () => (await stateOf(id)).state === 'idle', 10_000, 'idle again');
+  const bytes = await take(await gateway.fetch(`/live/${id}/main.mp4`), 10_000, (chunks) => chunks.length > 10);
+  assert.ok((await probeBytes('seldom.mp4', bytes)).video.width === 640);
+  const now = Date.now();
+  const { json } = await gateway.get(`/api/v1/cameras/${id}/recordings?${range(now - 60_000, now)}`);
+  assert.deepEqual(json, { ranges: [], gaps: [] });
+  await gateway.request('DELETE', `/api/v1/cameras/${id}`);
 });
 
 test('a change of size mid-stream: a new init, and both halves play', { timeout: 60_000 }, async () => {
