@@ -329,11 +329,6 @@ void grid_index_free(struct grid_index *index)
     free(index);
 }
 
-size_t grid_index_size(const struct grid_index *index)
-{
-    return index->count;
-}
-
 /* ---- asking it ---- */
 
 double grid_distance_m(double lat1, double lon1, double lat2, double lon2)

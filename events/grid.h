@@ -38,7 +38,6 @@ struct grid_found {
  * not further than within_m. -ENOENT none. Any thread. */
 int grid_locate(const struct grid_index *index, double lat, double lon, double within_m,
                 struct grid_found *ret_found);
-size_t grid_index_size(const struct grid_index *index);
 
 /* Great-circle distance in metres. */
 double grid_distance_m(double lat1, double lon1, double lat2, double lon2);

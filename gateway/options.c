@@ -51,23 +51,6 @@ static int row_find(const char *section, size_t section_len, const char *key)
     return -1;
 }
 
-static int parse_bool(const char *text, bool *ret_value)
-{
-    static const char *const yes[] = {"true", "yes", "on", "1"};
-    static const char *const no[] = {"false", "no", "off", "0"};
-    for (unsigned i = 0; i < SE_ARRAY_LEN(yes); i++) {
-        if (strcasecmp(text, yes[i]) == 0) {
-            *ret_value = true;
-            return 0;
-        }
-        if (strcasecmp(text, no[i]) == 0) {
-            *ret_value = false;
-            return 0;
-        }
-    }
-    return -EINVAL;
-}
-
 static int parse_number(const struct option_def *row, const char *text, double *ret_value)
 {
     char *end = NULL;
@@ -87,14 +70,9 @@ static int value_check(const struct option_def *row, const char *text, const cha
     snprintf(field, sizeof(field), "%s.%s", row->section, row->key);
     if (!se_utf8_valid(text, strlen(text)))
         return se_fail_field(err, -EINVAL, field, "%s: %s is not UTF-8", where, field);
-    bool flag;
     double number;
     switch (row->type) {
     case OPTION_TEXT:
-        return 0;
-    case OPTION_BOOL:
-        if (parse_bool(text, &flag) < 0)
-            return se_fail_field(err, -EINVAL, field, "%s: %s must be true or false", where, field);
         return 0;
     case OPTION_INT:
     case OPTION_REAL:
@@ -500,27 +478,10 @@ double options_real(const struct options *options, const char *name)
     return strtod(value_of(options, name, OPTION_REAL), NULL);
 }
 
-bool options_bool(const struct options *options, const char *name)
-{
-    bool value = false;
-    (void)parse_bool(value_of(options, name, OPTION_BOOL), &value);
-    return value;
-}
-
 unsigned options_volumes(const struct options *options, const struct option_volume **ret_volumes)
 {
     *ret_volumes = options->public_volumes;
     return options->volume_count;
-}
-
-const char *options_volume_text(const struct options *options, unsigned volume, const char *key)
-{
-    int row = row_find("volume", 6, key);
-    if (row < 0 || volume >= options->volume_count) {
-        fprintf(stderr, "no such option of a volume: %s\n", key);
-        abort();
-    }
-    return options->volumes[volume].values[row];
 }
 
 /* ---- printing ---- */

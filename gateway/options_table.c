@@ -17,10 +17,6 @@
     {                                                                                                        \
         section, key, OPTION_REAL, fallback, min, max, false, help                                           \
     }
-#define BOOL(section, key, fallback, help)                                                                   \
-    {                                                                                                        \
-        section, key, OPTION_BOOL, fallback, 0, 0, false, help                                               \
-    }
 
 /* clang-format off */
 const struct option_def options_table[] = {

@@ -27,7 +27,6 @@ struct ingest_loop {
 };
 
 struct ingest {
-    struct store *store;
     struct camera_host host;
     struct address_rules rules;
     struct ingest_loop loops[LOOPS_MAX];
@@ -41,11 +40,6 @@ struct ingest {
 struct volumes *ingest_volumes(struct ingest *ingest)
 {
     return ingest->host.volumes;
-}
-
-struct store *ingest_store(struct ingest *ingest)
-{
-    return ingest->store;
 }
 
 const struct options *ingest_options(struct ingest *ingest)
@@ -167,7 +161,6 @@ int ingest_new(const struct ingest_deps *deps, struct ingest **ret_ingest, struc
     struct ingest *ingest = calloc(1, sizeof(*ingest));
     if (!ingest)
         return se_fail(err, -ENOMEM, "out of memory");
-    ingest->store = deps->store;
     ingest->host.options = deps->options;
     ingest->host.pick = source_pick;
     ingest->host.on_state = deps->on_state;

@@ -7,7 +7,6 @@
 
 /* All fixed between ingest_new() and ingest_free(); any thread. */
 struct volumes *ingest_volumes(struct ingest *ingest);
-struct store *ingest_store(struct ingest *ingest);
 const struct options *ingest_options(struct ingest *ingest);
 
 #endif

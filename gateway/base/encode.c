@@ -178,18 +178,3 @@ long se_url_decode(char *text, bool plus_is_space)
     *to = '\0';
     return (long)(to - text);
 }
-
-char *se_url_encode(const char *text)
-{
-    struct se_str s = {0};
-
-    for (; *text; text++) {
-        char c = *text;
-
-        if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || strchr("-._~", c))
-            se_str_add(&s, &c, 1);
-        else
-            se_str_printf(&s, "%%%02X", (unsigned)(uint8_t)c);
-    }
-    return se_str_take(&s);
-}

@@ -123,13 +123,3 @@ void se_pool_free(struct se_pool *pool)
     free(pool->jobs);
     free(pool);
 }
-
-size_t se_pool_queued(struct se_pool *pool)
-{
-    size_t count;
-
-    pthread_mutex_lock(&pool->mutex);
-    count = pool->count;
-    pthread_mutex_unlock(&pool->mutex);
-    return count;
-}

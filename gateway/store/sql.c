@@ -86,10 +86,7 @@ static int bind_one(sqlite3_stmt *stmt, int index, const struct sql_arg *arg)
     case SQL_TYPE_REAL:
         return sqlite3_bind_double(stmt, index, arg->r);
     case SQL_TYPE_TEXT:
-        return sqlite3_bind_text(stmt, index, arg->p, -1, SQLITE_STATIC);
-    case SQL_TYPE_BLOB:
-        return arg->size ? sqlite3_bind_blob64(stmt, index, arg->p, arg->size, SQLITE_STATIC)
-                         : sqlite3_bind_zeroblob(stmt, index, 0);
+        return sqlite3_bind_text(stmt, index, arg->text, -1, SQLITE_STATIC);
     }
     return SQLITE_MISUSE;
 }
@@ -204,13 +201,6 @@ double sql_col_real(const struct sql_row *row, int column)
 const char *sql_col_text(const struct sql_row *row, int column)
 {
     return (const char *)sqlite3_column_text(row->stmt, column);
-}
-
-const void *sql_col_blob(const struct sql_row *row, int column, size_t *ret_size)
-{
-    const void *data = sqlite3_column_blob(row->stmt, column);
-    *ret_size = (size_t)sqlite3_column_bytes(row->stmt, column);
-    return data;
 }
 
 int sql_col_null(const struct sql_row *row, int column)

@@ -9,22 +9,20 @@
 
 #include "gateway/store.h"
 
-enum sql_type { SQL_TYPE_NULL, SQL_TYPE_INT, SQL_TYPE_REAL, SQL_TYPE_TEXT, SQL_TYPE_BLOB };
+enum sql_type { SQL_TYPE_NULL, SQL_TYPE_INT, SQL_TYPE_REAL, SQL_TYPE_TEXT };
 struct sql_arg {
     enum sql_type type;
     int64_t i;
     double r;
-    const void *p; /* text or blob, borrowed until the call returns */
-    size_t size;
+    const char *text; /* borrowed until the call returns */
 };
-#define SQL_INT(v)     ((struct sql_arg){.type = SQL_TYPE_INT, .i = (v)})
-#define SQL_REAL(v)    ((struct sql_arg){.type = SQL_TYPE_REAL, .r = (v)})
-#define SQL_TEXT(v)    sql_text_arg(v) /* NULL becomes NULL */
-#define SQL_BLOB(v, n) ((struct sql_arg){.type = SQL_TYPE_BLOB, .p = (v), .size = (n)})
-#define SQL_NULL       ((struct sql_arg){.type = SQL_TYPE_NULL})
+#define SQL_INT(v)  ((struct sql_arg){.type = SQL_TYPE_INT, .i = (v)})
+#define SQL_REAL(v) ((struct sql_arg){.type = SQL_TYPE_REAL, .r = (v)})
+#define SQL_TEXT(v) sql_text_arg(v) /* NULL becomes NULL */
+#define SQL_NULL    ((struct sql_arg){.type = SQL_TYPE_NULL})
 static inline struct sql_arg sql_text_arg(const char *text)
 {
-    return (struct sql_arg){.type = text ? SQL_TYPE_TEXT : SQL_TYPE_NULL, .p = text};
+    return (struct sql_arg){.type = text ? SQL_TYPE_TEXT : SQL_TYPE_NULL, .text = text};
 }
 /* sql_exec(tx, "UPDATE … WHERE id = $1", SQL_ARGS(SQL_TEXT(id))) ; SQL_NO_ARGS when there are none. */
 #define SQL_ARGS(...)                                                                                        \
@@ -32,12 +30,11 @@ static inline struct sql_arg sql_text_arg(const char *text)
         (sizeof((const struct sql_arg[]){__VA_ARGS__}) / sizeof(struct sql_arg))
 #define SQL_NO_ARGS NULL, 0
 
-/* One row while it is visited. Text and blobs live until the visitor returns. */
+/* One row while it is visited. Text lives until the visitor returns. */
 struct sql_row;
 int64_t sql_col_int(const struct sql_row *row, int column);
 double sql_col_real(const struct sql_row *row, int column);
 const char *sql_col_text(const struct sql_row *row, int column); /* NULL for NULL */
-const void *sql_col_blob(const struct sql_row *row, int column, size_t *ret_size);
 int sql_col_null(const struct sql_row *row, int column);
 
 /* Errors of all: -EEXIST a unique key is taken, -ENOLINK a foreign key or CHECK is not met,

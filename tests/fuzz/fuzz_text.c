@@ -1,4 +1,5 @@
 /* The decoders of text, and the log's redaction: within their bounds, and lines never grow. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,9 +29,13 @@ static void check_base64(const char *text, size_t len)
 
 static void check_url(const char *text)
 {
-    char *coded = se_url_encode(text), *copy = strdup(text);
+    size_t len = strlen(text);
+    char *coded = malloc(3 * len + 1), *copy = strdup(text);
 
-    if (se_url_decode(coded, false) != (long)strlen(text) || strcmp(coded, text) != 0)
+    for (size_t i = 0; i < len; i++)
+        snprintf(coded + 3 * i, 4, "%%%02X", (unsigned char)text[i]);
+    coded[3 * len] = '\0';
+    if (se_url_decode(coded, false) != (long)len || strcmp(coded, text) != 0)
         abort();
     se_url_decode(copy, true);
     free(coded);

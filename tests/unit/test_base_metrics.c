@@ -46,7 +46,7 @@ static void families_are_whole(void **state)
                                      "test_frames_total{cause=\"gone\"} 1\n"
                                      "# HELP test_open Open now.\n# TYPE test_open gauge\ntest_open -4\n"));
     assert_int_equal(count(out.data, "# TYPE test_frames_total"), 1);
-    assert_int_equal(count(out.data, "# TYPE sharpeyes_ring_overflows_total counter"), 1);
+    assert_int_equal(count(out.data, "# TYPE sharpeyes_pool_refused_total counter"), 1);
     se_str_fini(&out);
 }
 

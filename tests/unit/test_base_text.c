@@ -90,7 +90,6 @@ static void hex_and_urls(void **state)
     char hex[9], plus[] = "a+b%20%E5%92%B8&c%2f", bad[] = "%zz", cut[] = "%4", nul[] = "a%00b",
                  path[] = "a+b";
     uint8_t out[8];
-    se_free_ char *encoded = se_url_encode("a b/咸~");
 
     se_hex_encode("\x00\xff\x1a\x2b", 4, hex);
     assert_string_equal(hex, "00ff1a2b");
@@ -106,7 +105,6 @@ static void hex_and_urls(void **state)
     assert_int_equal(se_url_decode(bad, true), -EINVAL);
     assert_int_equal(se_url_decode(cut, true), -EINVAL);
     assert_int_equal(se_url_decode(nul, true), -EINVAL);
-    assert_string_equal(encoded, "a%20b%2F%E5%92%B8~");
 }
 
 static void times_are_read_and_written(void **state)

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-enum option_type { OPTION_TEXT, OPTION_INT, OPTION_BOOL, OPTION_REAL };
+enum option_type { OPTION_TEXT, OPTION_INT, OPTION_REAL };
 
 /* One row of the table in options_table.c. Numbers of seconds, bytes … say so in key and help. */
 struct option_def {
@@ -35,7 +35,6 @@ void options_free(struct options *options);
 const char *options_text(const struct options *options, const char *name);
 int64_t options_int(const struct options *options, const char *name);
 double options_real(const struct options *options, const char *name);
-bool options_bool(const struct options *options, const char *name);
 
 /* The [volume NAME] sections in the order they were named; "main" at
  * DATA_DIR/recordings when there is none. */
@@ -43,8 +42,6 @@ struct option_volume {
     const char *name, *path;
 };
 unsigned options_volumes(const struct options *options, const struct option_volume **ret_volumes);
-/* Another key of the volume with that place in the list (rows of section "volume" in the table). */
-const char *options_volume_text(const struct options *options, unsigned volume, const char *key);
 
 void options_help(FILE *out);
 /* The effective configuration as an INI file, secrets masked. */

@@ -34,7 +34,5 @@ void se_hex_encode(const void *data, size_t len, char *out); /* 2*len and NUL */
 long se_hex_decode(const char *text, size_t len, uint8_t *out);
 /* application/x-www-form-urlencoded and URL path unescaping in place; returns the new length, -EINVAL. */
 long se_url_decode(char *text, bool plus_is_space);
-/* Percent-encodes all but unreserved characters (RFC 3986 2.3). malloc'd, or NULL. */
-char *se_url_encode(const char *text);
 
 #endif
