@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "source.h"
 #include "stream.h"
@@ -67,6 +68,7 @@ struct stream {
     enum source_state state;
     bool counted_state;
     se_wall_ms since_ms;
+    struct se_log_limit told; /* each stream has its own: one that flaps does not silence the others */
     se_mono_us last_frame_us;
     char reason[160], audio_note[48];
     struct video_params video;

@@ -121,8 +121,9 @@ static void set_state(struct stream *stream, enum source_state state, const char
         stream->rate = (struct rate){0}; /* an outage is no low rate */
     }
     snprintf(stream->reason, sizeof(stream->reason), "%s", reason);
-    se_info("ingest", "camera %s camera=%s stream=%s reason=\"%s\"", source_state_name(state),
-            stream->camera->id, stream->role == STREAM_MAIN ? "main" : "sub", reason);
+    se_log_write(&stream->told, SE_LOG_INFO, "ingest", "camera %s camera=%s stream=%s reason=\"%s\"",
+                 source_state_name(state), stream->camera->id, stream->role == STREAM_MAIN ? "main" : "sub",
+                 reason);
     hub_set_state(stream->hub, state, reason);
     stream_publish(stream);
     camera_stream_state(stream->camera, stream);
