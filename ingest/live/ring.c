@@ -51,7 +51,7 @@ static void grow(struct live_ring *ring)
     struct live_slot *slots = count <= COUNT_MAX ? calloc(count, sizeof(*slots)) : NULL;
     if (!slots)
         return;
-    for (uint64_t i = ring->first; i < ring->next; i++)
+    for (uint64_t i = ring->first; ring->count && i < ring->next; i++)
         slots[i % count] = ring->slots[i % ring->count];
     free(ring->slots);
     ring->slots = slots;
