@@ -6,10 +6,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/ring.h"
 #include "base/thread.h"
 #include "base_metrics.h"
 #include "timer_heap.h"
@@ -35,7 +35,8 @@ struct se_loop {
     pthread_t thread;
     bool started;                 /* se_loop_start() made a thread */
     _Atomic uintptr_t running_on; /* pthread_t of the thread in se_loop_run(), or 0 */
-    int epoll_fd, wake_fd;
+    int epoll_fd;
+    struct se_ring *posts; /* its eventfd wakes the loop */
     bool no_pwait2;
 
     /* the loop's own */
@@ -43,15 +44,13 @@ struct se_loop {
     struct timer_heap timers;
     struct slot *slots; /* by descriptor */
     size_t slot_count;
+    bool stop; /* what was posted before se_loop_stop() has run */
 
     /* under the mutex */
     pthread_mutex_t mutex;
     pthread_cond_t called; /* a se_loop_call() has run, or the loop has ended */
-    struct post *posts;    /* ring */
-    size_t posts_cap, posts_head, posts_count;
-    uint64_t posted, ran; /* running numbers */
-    uint64_t stop_after;  /* ends when ran reaches it, and stopping */
-    bool stopping, ended;
+    bool stopping;         /* what was posted before it was set still runs */
+    bool ended;
 };
 
 int se_loop_new(const char *name, struct se_loop **ret_loop)
@@ -66,10 +65,10 @@ int se_loop_new(const char *name, struct se_loop **ret_loop)
     pthread_mutex_init(&loop->mutex, NULL);
     pthread_cond_init(&loop->called, NULL);
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
-        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &ev) < 0) {
+    r = loop->epoll_fd < 0 ? -errno : se_ring_new(sizeof(struct post), POSTS_MAX, &loop->posts);
+    if (r == 0 && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, se_ring_fd(loop->posts), &ev) < 0)
         r = -errno;
+    if (r < 0) {
         se_loop_free(loop);
         return r;
     }
@@ -84,13 +83,11 @@ void se_loop_free(struct se_loop *loop)
     assert(!loop->started && atomic_load(&loop->running_on) == 0);
     if (loop->epoll_fd >= 0)
         close(loop->epoll_fd);
-    if (loop->wake_fd >= 0)
-        close(loop->wake_fd);
+    se_ring_free(loop->posts);
     pthread_cond_destroy(&loop->called);
     pthread_mutex_destroy(&loop->mutex);
     timer_heap_fini(&loop->timers);
     free(loop->slots);
-    free(loop->posts);
     free(loop);
 }
 
@@ -107,49 +104,9 @@ se_mono_us se_loop_now_us(const struct se_loop *loop)
 
 /* --- posts ------------------------------------------------------------------ */
 
-static int grow_posts(struct se_loop *loop)
-{
-    size_t cap = loop->posts_cap > 0 ? loop->posts_cap * 2 : 64;
-    struct post *posts = calloc(cap, sizeof(*posts));
-
-    if (!posts)
-        return -ENOMEM;
-    for (size_t i = 0; i < loop->posts_count; i++)
-        posts[i] = loop->posts[(loop->posts_head + i) % loop->posts_cap];
-    free(loop->posts);
-    loop->posts = posts;
-    loop->posts_cap = cap;
-    loop->posts_head = 0;
-    return 0;
-}
-
-static int post_locked(struct se_loop *loop, se_loop_fn fn, void *ctx)
-{
-    if (loop->posts_count == POSTS_MAX)
-        return -EAGAIN;
-    if (loop->posts_count == loop->posts_cap) {
-        int r = grow_posts(loop);
-
-        if (r < 0)
-            return r;
-    }
-    loop->posts[(loop->posts_head + loop->posts_count) % loop->posts_cap] = (struct post){fn, ctx};
-    loop->posted++;
-    if (loop->posts_count++ == 0)
-        eventfd_write(loop->wake_fd, 1);
-    return 0;
-}
-
 int se_loop_post(struct se_loop *loop, se_loop_fn fn, void *ctx)
 {
-    int r;
-
-    pthread_mutex_lock(&loop->mutex);
-    r = post_locked(loop, fn, ctx);
-    pthread_mutex_unlock(&loop->mutex);
-    if (r == -EAGAIN)
-        se_metric_add(&base_metrics[BASE_METRIC_LOOP_POSTS_REFUSED], 1);
-    return r;
+    return se_ring_push(loop->posts, &(struct post){fn, ctx});
 }
 
 struct call {
@@ -181,7 +138,7 @@ int se_loop_call(struct se_loop *loop, se_loop_fn fn, void *ctx)
         return 0;
     }
     pthread_mutex_lock(&loop->mutex);
-    r = loop->ended ? -ESHUTDOWN : post_locked(loop, run_call, &call);
+    r = loop->ended ? -ESHUTDOWN : se_loop_post(loop, run_call, &call);
     while (r == 0 && !call.done) {
         if (loop->ended)
             r = -ESHUTDOWN; /* nothing runs any more, so nothing will touch call */
@@ -189,25 +146,7 @@ int se_loop_call(struct se_loop *loop, se_loop_fn fn, void *ctx)
             pthread_cond_wait(&loop->called, &loop->mutex);
     }
     pthread_mutex_unlock(&loop->mutex);
-    if (r == -EAGAIN)
-        se_metric_add(&base_metrics[BASE_METRIC_LOOP_POSTS_REFUSED], 1);
     return r;
-}
-
-static bool take_post(struct se_loop *loop, struct post *ret_post)
-{
-    bool any;
-
-    pthread_mutex_lock(&loop->mutex);
-    any = loop->posts_count > 0;
-    if (any) {
-        *ret_post = loop->posts[loop->posts_head];
-        loop->posts_head = (loop->posts_head + 1) % loop->posts_cap;
-        loop->posts_count--;
-        loop->ran++;
-    }
-    pthread_mutex_unlock(&loop->mutex);
-    return any;
 }
 
 /* Runs what was queued when the turn began: posts that post again do not starve the sockets. */
@@ -215,12 +154,16 @@ static void run_posts(struct se_loop *loop)
 {
     struct post post;
     size_t count;
+    bool stopping;
 
     pthread_mutex_lock(&loop->mutex);
-    count = loop->posts_count;
+    stopping = loop->stopping;
     pthread_mutex_unlock(&loop->mutex);
-    for (; count > 0 && take_post(loop, &post); count--)
+    count =
+        se_ring_len(loop->posts); /* counted after the look: all that came before the stop is among them */
+    for (; count > 0 && se_ring_pop(loop->posts, &post); count--)
         post.fn(post.ctx);
+    loop->stop = stopping;
 }
 
 /* --- watches ---------------------------------------------------------------- */
@@ -299,12 +242,9 @@ static void run_watch(struct se_loop *loop, const struct epoll_event *ev)
 {
     size_t fd = (uint32_t)ev->data.u64;
     uint32_t generation = (uint32_t)(ev->data.u64 >> 32);
-    eventfd_t ignored;
 
-    if (ev->data.u64 == UINT64_MAX) {
-        eventfd_read(loop->wake_fd, &ignored);
-        return;
-    }
+    if (ev->data.u64 == UINT64_MAX)
+        return; /* posts: run_posts() takes them, and with the last one the descriptor is quiet again */
     if (loop->slots[fd].watch && loop->slots[fd].generation == generation)
         loop->slots[fd].watch->fn(loop->slots[fd].watch, ev->events);
 }
@@ -350,18 +290,11 @@ static void run_timers(struct se_loop *loop)
 /* --- the turn --------------------------------------------------------------- */
 
 /* How long the loop may sleep; -1: until something happens. */
-static int64_t sleep_us(struct se_loop *loop, bool *ret_stop)
+static int64_t sleep_us(struct se_loop *loop)
 {
     const struct se_timer *timer = timer_heap_first(&loop->timers);
     int64_t wait = -1;
-    bool queued;
 
-    pthread_mutex_lock(&loop->mutex);
-    *ret_stop = loop->stopping && loop->ran >= loop->stop_after;
-    queued = loop->posts_count > 0 || loop->stopping;
-    pthread_mutex_unlock(&loop->mutex);
-    if (queued)
-        return 0;
     if (timer) {
         wait = timer->due_us - se_mono_now_us();
         if (wait < 0)
@@ -395,14 +328,9 @@ int se_loop_run(struct se_loop *loop)
     assert(atomic_load(&loop->running_on) == 0);
     loop->now_us = se_mono_now_us();
     atomic_store(&loop->running_on, (uintptr_t)pthread_self());
-    for (;;) {
-        bool stop;
-        int64_t wait = sleep_us(loop, &stop);
-        int n;
+    while (!loop->stop) {
+        int n = wait_events(loop, events, sleep_us(loop));
 
-        if (stop)
-            break;
-        n = wait_events(loop, events, wait);
         if (n < 0 && errno != EINTR) {
             r = -errno;
             break;
@@ -438,15 +366,16 @@ int se_loop_start(struct se_loop *loop)
     return r;
 }
 
+static void wake(void *ctx)
+{
+}
+
 void se_loop_stop(struct se_loop *loop)
 {
     pthread_mutex_lock(&loop->mutex);
-    if (!loop->stopping) {
-        loop->stopping = true;
-        loop->stop_after = loop->posted;
-        eventfd_write(loop->wake_fd, 1);
-    }
-    pthread_mutex_unlock(&loop->mutex);
+    loop->stopping = true;
+    (void)se_loop_post(loop, wake, NULL); /* a ring that takes no more keeps the loop awake by itself */
+    pthread_mutex_unlock(&loop->mutex);   /* not before: the loop may end, and be freed, once it is seen */
 }
 
 void se_loop_join(struct se_loop *loop)

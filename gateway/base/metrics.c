@@ -14,9 +14,9 @@
 #define COLLECTORS_MAX 64
 
 struct se_metric base_metrics[BASE_METRIC_COUNT_] = {
-    [BASE_METRIC_LOOP_POSTS_REFUSED] = {"sharpeyes_loop_posts_refused_total",
-                                        "Posts to an event loop refused because its queue was full.",
-                                        SE_COUNTER, NULL, 0},
+    [BASE_METRIC_RING_OVERFLOWS] = {"sharpeyes_ring_overflows_total",
+                                    "Records refused by a bounded queue between threads because it was full.",
+                                    SE_COUNTER, NULL, 0},
     [BASE_METRIC_POOL_REFUSED] = {"sharpeyes_pool_refused_total",
                                   "Jobs refused by a worker pool because its queue was full.", SE_COUNTER,
                                   NULL, 0},

@@ -271,13 +271,13 @@ static void add_one(void *ctx)
 static void posts_are_bounded_and_stop_runs_what_is_queued(void **state)
 {
     struct se_loop *loop = new_loop();
-    int64_t refused = base_metrics[BASE_METRIC_LOOP_POSTS_REFUSED].value;
+    int64_t refused = base_metrics[BASE_METRIC_RING_OVERFLOWS].value;
     int ran = 0;
 
     for (int i = 0; i < 65536; i++)
         assert_int_equal(se_loop_post(loop, add_one, &ran), 0);
     assert_int_equal(se_loop_post(loop, add_one, &ran), -EAGAIN);
-    assert_int_equal(base_metrics[BASE_METRIC_LOOP_POSTS_REFUSED].value, refused + 1);
+    assert_int_equal(base_metrics[BASE_METRIC_RING_OVERFLOWS].value, refused + 1);
     se_loop_stop(loop);
     assert_int_equal(se_loop_run(loop), 0);
     assert_int_equal(ran, 65536);

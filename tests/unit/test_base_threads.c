@@ -16,6 +16,7 @@
 #include "base/id.h"
 #include "base/loop.h"
 #include "base/pool.h"
+#include "base/ring.h"
 #include "base/thread.h"
 #include "base_metrics.h"
 
@@ -147,6 +148,78 @@ static void calls_end_with_the_loop(void **state)
     }
     se_loop_join(loop);
     se_loop_free(loop);
+}
+
+/* --- the ring --- */
+
+static void ring_refuses_when_full(void **state)
+{
+    struct se_ring *ring;
+    int64_t counted = base_metrics[BASE_METRIC_RING_OVERFLOWS].value;
+    struct pollfd p = {.events = POLLIN};
+    int out = 0;
+
+    assert_int_equal(se_ring_new(sizeof(int), 100, &ring), 0);
+    p.fd = se_ring_fd(ring);
+    assert_int_equal(poll(&p, 1, 0), 0);
+    assert_false(se_ring_pop(ring, &out));
+    for (int round = 0; round < 3; round++) { /* the places wrap, and memory grows in between */
+        for (int i = 0; i < 100; i++)
+            assert_int_equal(se_ring_push(ring, &i), 0);
+        assert_int_equal(se_ring_push(ring, &out), -EAGAIN);
+        assert_int_equal(se_ring_len(ring), 100);
+        assert_int_equal(poll(&p, 1, 0), 1);
+        for (int i = 0; i < 100; i++) {
+            assert_int_equal(poll(&p, 1, 0), 1);
+            assert_true(se_ring_pop(ring, &out));
+            assert_int_equal(out, i);
+        }
+        assert_int_equal(poll(&p, 1, 0), 0);
+    }
+    assert_int_equal(base_metrics[BASE_METRIC_RING_OVERFLOWS].value, counted + 3);
+    se_ring_free(ring);
+    se_ring_free(NULL);
+}
+
+struct producer {
+    struct se_ring *ring;
+    pthread_t thread;
+};
+
+static void *push_many(void *ctx)
+{
+    struct producer *me = ctx;
+
+    for (int i = 0; i < ROUNDS; i++)
+        while (se_ring_push(me->ring, &i) < 0)
+            sched_yield();
+    return NULL;
+}
+
+static void ring_hands_over_everything(void **state)
+{
+    struct producer producers[2];
+    struct se_ring *ring;
+    uint64_t sum = 0;
+
+    assert_int_equal(se_ring_new(sizeof(int), 64, &ring), 0);
+    for (int t = 0; t < 2; t++) {
+        producers[t].ring = ring;
+        assert_int_equal(se_thread_start(&producers[t].thread, "producer", push_many, &producers[t]), 0);
+    }
+    for (int i = 0; i < 2 * ROUNDS; i++) {
+        struct pollfd p = {.fd = se_ring_fd(ring), .events = POLLIN};
+        int number = 0;
+
+        assert_int_equal(poll(&p, 1, 10000), 1);
+        assert_true(se_ring_pop(ring, &number));
+        sum += (uint64_t)number;
+    }
+    assert_int_equal(sum, (uint64_t)ROUNDS * (ROUNDS - 1));
+    for (int t = 0; t < 2; t++)
+        pthread_join(producers[t].thread, NULL);
+    assert_int_equal(se_ring_len(ring), 0);
+    se_ring_free(ring);
 }
 
 /* --- buffers --- */
@@ -297,6 +370,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(posts_from_many_threads),
         cmocka_unit_test(calls_end_with_the_loop),
+        cmocka_unit_test(ring_refuses_when_full),
+        cmocka_unit_test(ring_hands_over_everything),
         cmocka_unit_test(buffers_are_shared_between_threads),
         cmocka_unit_test(pool_runs_everything_before_it_stops),
         cmocka_unit_test(pool_queue_is_bounded),
