@@ -25,6 +25,12 @@ static unsigned connections_possible(const struct options *options)
     return possible;
 }
 
+int api_options_check(const struct options *options, struct se_err *err)
+{
+    int r = listen_check("http.listen", options_text(options, "http.listen"), err);
+    return r < 0 ? r : listen_check("rtsp.listen", options_text(options, "rtsp.listen"), err);
+}
+
 int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *err)
 {
     struct api *api = calloc(1, sizeof(*api));

@@ -156,6 +156,12 @@ static int start_loops(struct ingest *ingest)
     return 0;
 }
 
+int ingest_options_check(const struct options *options, struct se_err *err)
+{
+    struct address_rules rules;
+    return address_rules_parse(options_text(options, "ingest.allow"), &rules, err);
+}
+
 int ingest_new(const struct ingest_deps *deps, struct ingest **ret_ingest, struct se_err *err)
 {
     struct ingest *ingest = calloc(1, sizeof(*ingest));

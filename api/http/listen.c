@@ -20,7 +20,8 @@ static int split(const char *address, char *buf, size_t size, char **ret_host, c
     }
     memcpy(buf, address, strlen(address) + 1);
     char *colon = strrchr(buf, ':');
-    if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1)) {
+    if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+        strlen(colon + 1) > 5 || strtoul(colon + 1, NULL, 10) > 65535) {
         return -EINVAL;
     }
     *colon = '\0';
@@ -37,6 +38,17 @@ static int split(const char *address, char *buf, size_t size, char **ret_host, c
     }
     *ret_host = host;
     *ret_port = colon + 1;
+    return 0;
+}
+
+int listen_check(const char *option, const char *address, struct se_err *err)
+{
+    char buf[256], *host, *port;
+    if (split(address, buf, sizeof(buf), &host, &port) < 0) {
+        return se_fail_field(err, -EINVAL, option,
+                             "%s = %.60s: write ADDRESS:PORT, an IPv6 address in brackets, e.g. [::1]:8080",
+                             option, address);
+    }
     return 0;
 }
 
@@ -57,12 +69,12 @@ int listen_open(const char *address, int *ret_fd, char ret_bound[80], struct se_
 {
     char buf[256], *host, *port;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found;
-    if (split(address, buf, sizeof(buf), &host, &port) < 0) {
-        return se_fail(err, -EINVAL,
-                       "http.listen = %s: write ADDRESS:PORT, an IPv6 address in brackets, e.g. [::1]:8080",
-                       address);
+    int r = listen_check("http.listen", address, err);
+    if (r < 0) {
+        return r;
     }
-    int r = getaddrinfo(*host ? host : NULL, port, &hints, &found);
+    split(address, buf, sizeof(buf), &host, &port);
+    r = getaddrinfo(*host ? host : NULL, port, &hints, &found);
     if (r != 0) {
         return se_fail(err, -EINVAL, "http.listen = %s: %s", address, gai_strerror(r));
     }

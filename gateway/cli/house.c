@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/api.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -26,7 +27,9 @@ int house_check(const struct options *options, struct se_err *err)
     if (!named || (access(ZONES, F_OK) == 0 && (stat(path, &st) < 0 || !S_ISREG(st.st_mode))))
         return se_fail_field(err, -EINVAL, "gateway.timezone",
                              "gateway.timezone: %.60s is not a time zone; one is Asia/Shanghai", zone);
-    return 0;
+    int r = store_url_check(options_text(options, "store.url"), err);
+    r = r < 0 ? r : ingest_options_check(options, err);
+    return r < 0 ? r : api_options_check(options, err);
 }
 
 /* Makes path and what is missing above it. */

@@ -414,6 +414,12 @@ static int parse_url(const char *url, const char **ret_path, struct se_err *err)
     return 0;
 }
 
+int store_url_check(const char *url, struct se_err *err)
+{
+    const char *path;
+    return parse_url(url, &path, err);
+}
+
 static void init_sync(struct store *store)
 {
     pthread_condattr_t attr;

@@ -50,6 +50,13 @@ test('options: mistakes name file and line, variable or argument; --check prints
     assert.match(right.out, /^workers = 6$/m);
     assert.match(right.out, /^readers = 5$/m);
     assert.match(run(['serve', '--check'], { env: { SHARPEYES_HTTP_WORKER: '6' } }).err, /SHARPEYES_HTTP_WORKER:/);
+    for (const set of ['x', 'http.listen', 'listen=1.2']) assert.equal(run(['serve', '--check', '--set', set]).code, 2);
+    for (const set of ['http.listen=nowhere', 'http.listen=127.0.0.1:99999', 'http.listen=::1:80', 'rtsp.listen=x',
+      'ingest.allow=10.0.0.0/8,office', 'ingest.allow=10.0.0.0/33', 'store.url=mysql://x/y', 'store.url=/tmp/a.db']) {
+      const value = run(['serve', '--check', '--set', set]);
+      assert.equal(value.code, 1, set);
+      assert.ok(value.err.includes(set.split('=')[0]), value.err);
+    }
     const zone = run(['serve', '--check', '--set', 'gateway.timezone=Mars/Olympus']);
     assert.equal(zone.code, 1);
     assert.match(zone.err, /not a time zone/);

@@ -19,6 +19,8 @@ struct api_deps {
     struct events *events;
 };
 struct api;
+/* Whether the addresses to listen on can be read, without binding them. -EINVAL names the option. */
+int api_options_check(const struct options *options, struct se_err *err);
 /* Binds http.listen (writes DATA_DIR/http.addr) and serves. Errors name the address. */
 int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *err);
 /* No new requests; open streams end; joins. */

@@ -12,6 +12,8 @@
 struct store;
 struct store_tx; /* a transaction, valid inside the callback it was given to */
 
+/* Whether url is one that store_open() takes, as far as can be said without opening it. */
+int store_url_check(const char *url, struct se_err *err);
 /* Opens (creates) the database at url "sqlite:PATH", runs the schema upgrades it
  * lacks (after a backup beside it when there was one before), starts the writer.
  * Errors say what is wrong with the file and what to do. */

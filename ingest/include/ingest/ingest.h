@@ -51,6 +51,8 @@ struct ingest_deps {
     ingest_state_fn on_state;
     void *ctx;
 };
+/* Whether the options that ingest reads make sense (ingest.allow), without starting anything. -EINVAL. */
+int ingest_options_check(const struct options *options, struct se_err *err);
 /* Repairs what a kill left on the volumes, starts loops, writers. Errors name the volume and what to do. */
 int ingest_new(const struct ingest_deps *deps, struct ingest **ret_ingest, struct se_err *err);
 /* Ends sources, closes segments, joins all threads. NULL is fine. */
