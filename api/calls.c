@@ -1,6 +1,7 @@
 #include "calls.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +42,7 @@ static int commit(struct call *call, store_fn fn, void *ctx)
     return http_commit(routed->req, routed->res, write_and_answer, routed);
 }
 
-/* "7", quoted as an ETag is, or bare. */
-static int64_t if_match(const struct http_request *req)
+int64_t routed_if_match(const struct http_request *req)
 {
     const char *text = req->if_match;
     if (!text || !strcmp(text, "*"))
@@ -58,7 +58,7 @@ void routed_begin(struct routed *routed, struct http_request *req, struct http_r
     *routed = (struct routed){.req = req, .res = res, .events = http_deps(req)->events, .status = status};
     routed->call.who = &req->who;
     routed->call.lang = http_query(req, "lang");
-    routed->call.if_match = if_match(req);
+    routed->call.if_match = routed_if_match(req);
     routed->call.commit = commit;
     routed->call.commit_ctx = routed;
 }
@@ -79,11 +79,37 @@ static int set_fault(struct routed *routed, int result)
 static int set_etag(struct routed *routed)
 {
     char etag[32];
-    if (routed->etag && json_is_object(routed->call.answer)) {
-        snprintf(etag, sizeof etag, "\"%lld\"", (long long)se_json_int(routed->call.answer, routed->etag, 0));
+    int64_t version = routed->call.version;
+    if (routed->etag && json_is_object(routed->call.answer))
+        version = se_json_int(routed->call.answer, routed->etag, 0);
+    if (version > 0) {
+        snprintf(etag, sizeof etag, "\"%" PRId64 "\"", version);
         http_header(routed->res, "ETag", etag);
     }
     return 0;
+}
+
+/* A sign-in is no change of a user that somebody could have missed. */
+static int64_t state_of(const json_t *value)
+{
+    se_json_ *copy = json_copy((json_t *)value);
+    json_object_del(copy, "last_sign_in_at");
+    return se_json_fingerprint(copy);
+}
+
+void answer_etag(struct http_response *res, const json_t *value)
+{
+    char etag[32];
+    snprintf(etag, sizeof etag, "\"%" PRId64 "\"", state_of(value));
+    http_header(res, "ETag", etag);
+}
+
+int answer_stale(const struct http_request *req, struct http_response *res, const json_t *value)
+{
+    int64_t version = routed_if_match(req);
+    if (!version || version == state_of(value))
+        return 0;
+    return http_problem(res, 412, "This was changed since you read it. Read it again.");
 }
 
 int routed_end(struct routed *routed, int result)

@@ -32,4 +32,12 @@ int routed_time(struct http_request *req, struct http_response *res, const char 
 int routed_word(struct http_request *req, struct http_response *res, const char *name,
                 const char *const *words, const char **ret_word);
 
+/* The version that If-Match names ("7", quoted as an ETag is, or bare); 0: any; -1: none of ours. */
+int64_t routed_if_match(const struct http_request *req);
+
+/* For what has no counter: its ETag, made of what it says. */
+void answer_etag(struct http_response *res, const json_t *value);
+/* -EPROTO (412) when If-Match names another state of it than this one. */
+int answer_stale(const struct http_request *req, struct http_response *res, const json_t *value);
+
 #endif

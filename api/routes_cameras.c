@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cameras.h"
 #include "fields.h"
+#include "gateway/store_county.h"
 #include "gateway/store_identity.h"
 #include "routes.h"
 
@@ -259,6 +260,42 @@ static int check_department(struct camera_edit *edit, struct http_request *req, 
     return decision.allowed ? 0 : http_problem(res, 403, "Not allowed: %s.", decision.reason);
 }
 
+struct grid {
+    const char *name;
+    json_t *json;
+};
+
+static int read_grid(struct store_tx *tx, void *ctx)
+{
+    struct grid *grid = ctx;
+    return store_grid_get(tx, grid->name, &grid->json);
+}
+
+/* The grid that was asked for may be named by its code, too. One that was there before stays as it is. */
+static int check_grid(struct camera_edit *edit, struct http_request *req, struct http_response *res)
+{
+    struct grid grid = {.name = edit->grid_id};
+    if (!json_is_string(json_object_get(req->json, "grid_id")) || !edit->grid_id) {
+        return 0;
+    }
+    if (!*edit->grid_id) { /* none */
+        free(edit->grid_id);
+        edit->grid_id = NULL;
+        return 0;
+    }
+    int r = store_read(http_deps(req)->store, read_grid, &grid);
+    if (r == -ENOENT) {
+        return http_invalid(res, "grid_id", "there is no such grid");
+    }
+    if (r < 0) {
+        return r;
+    }
+    free(edit->grid_id);
+    edit->grid_id = strdup(se_json_str(grid.json, "id", ""));
+    json_decref(grid.json);
+    return edit->grid_id ? 0 : -ENOMEM;
+}
+
 /* What was stored last is what ingest gets last: stored and handed over under one lock per camera. */
 static pthread_mutex_t *turn_of(const char *camera_id)
 {
@@ -301,6 +338,7 @@ static int save(struct camera_edit *edit, struct http_request *req, struct http_
     struct se_err err = {0};
     int r = camera_edit_apply(edit, req, res, is_new);
     r = r < 0 ? r : check_department(edit, req, res);
+    r = r < 0 ? r : check_grid(edit, req, res);
     if (r < 0) {
         return r;
     }
@@ -427,16 +465,16 @@ static int ticket(struct http_request *req, struct http_response *res)
     if (from_ms && to_ms && from_ms >= to_ms) {
         return http_invalid(res, "to", "must lie after from");
     }
-    r = store_read(deps->store, resolve, &found);
-    if (r == -ENOENT) {
-        return http_invalid(res, "camera", "there is no such camera");
-    }
-    struct access_target target = {.type = "camera", .id = found.id, .department_id = found.department_id};
     enum access_permission permission =
         strcmp(action, "playback") == 0 ? ACCESS_MEDIA_PLAYBACK : ACCESS_MEDIA_LIVE;
-    struct access_decision decision = access_decide(deps->access, &req->who, permission, &target);
-    if (r == 0 && !decision.allowed) {
+    struct access_decision decision = access_decide(deps->access, &req->who, permission, NULL);
+    if (!decision.allowed) {
         return http_problem(res, 403, "Not allowed: %s.", decision.reason);
+    }
+    r = store_read(deps->store, resolve, &found);
+    struct access_target target = {.type = "camera", .id = found.id, .department_id = found.department_id};
+    if (r == -ENOENT || (r == 0 && !access_decide(deps->access, &req->who, permission, &target).allowed)) {
+        return http_problem(res, 404, "There is no such camera."); /* nor is one of others told of */
     }
     for (int i = 0; r == 0 && actions[i]; i++) {
         if (strcmp(actions[i], action) == 0) {

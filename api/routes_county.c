@@ -86,9 +86,13 @@ static int locate(struct http_request *req, struct http_response *res)
 static int list_kinds(struct http_request *req, struct http_response *res)
 {
     struct routed routed;
+    const char *after = NULL;
+    int limit = 0, rc = http_page(req, res, &limit, &after);
+    if (rc)
+        return rc;
     routed_begin(&routed, req, res, 200);
     routed.items = true;
-    return routed_end(&routed, county_kinds(routed.events, &routed.call));
+    return routed_end(&routed, county_kinds(routed.events, &routed.call, after, limit));
 }
 
 static int get_kind(struct http_request *req, struct http_response *res)

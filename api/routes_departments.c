@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "base/json.h"
+#include "calls.h"
 #include "fields.h"
 #include "gateway/store_identity.h"
 #include "routes.h"
@@ -46,9 +47,13 @@ static int read_one(struct store_tx *tx, void *ctx)
 
 static int get(struct http_request *req, struct http_response *res)
 {
-    struct work work = {.req = req};
+    struct work work = {.req = req, .res = res};
     int r = store_read(http_deps(req)->store, read_one, &work);
-    return r < 0 ? r : http_ok(res, work.json);
+    if (r < 0) {
+        return r;
+    }
+    answer_etag(res, work.json);
+    return http_ok(res, work.json);
 }
 
 /* Fills row from the body over what was there. */
@@ -81,6 +86,7 @@ static int write_done(struct store_tx *tx, struct work *work, int status)
     if (r < 0) {
         return r;
     }
+    answer_etag(work->res, json);
     return status == 201 ? http_created(work->res, json) : http_ok(work->res, json);
 }
 
@@ -91,17 +97,27 @@ static int insert(struct store_tx *tx, void *ctx)
     return r < 0 ? r : write_done(tx, work, 201);
 }
 
+/* What is changed is what the sender saw, when the sender says what that was. */
+static int still_same(struct store_tx *tx, struct work *work)
+{
+    se_json_ *now = NULL;
+    int r = store_department_get(tx, work->row.id, &now);
+    return r < 0 ? r : answer_stale(work->req, work->res, now);
+}
+
 static int update(struct store_tx *tx, void *ctx)
 {
     struct work *work = ctx;
-    int r = store_department_update(tx, &work->row);
+    int r = still_same(tx, work);
+    r = r < 0 ? r : store_department_update(tx, &work->row);
     return r < 0 ? r : write_done(tx, work, 200);
 }
 
 static int remove_one(struct store_tx *tx, void *ctx)
 {
     struct work *work = ctx;
-    int r = store_department_delete(tx, work->row.id);
+    int r = still_same(tx, work);
+    r = r < 0 ? r : store_department_delete(tx, work->row.id);
     return r < 0
                ? r
                : access_audit(tx, &work->req->who, work->req->route->audit, "department", work->row.id, NULL);

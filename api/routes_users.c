@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "base/json.h"
+#include "calls.h"
 #include "fields.h"
 #include "gateway/store_identity.h"
 #include "routes.h"
@@ -89,7 +90,11 @@ static int get(struct http_request *req, struct http_response *res)
 {
     json_t *user = NULL;
     int r = load(req, res, &user);
-    return r < 0 ? r : http_ok(res, user);
+    if (r < 0) {
+        return r;
+    }
+    answer_etag(res, user);
+    return http_ok(res, user);
 }
 
 /* Does the caller have everything that the role gives? */
@@ -181,6 +186,9 @@ static int update(struct store_tx *tx, void *ctx)
     se_json_ *before = NULL;
     int r = store_user_get(tx, work->row.id, &before);
     const json_t *held = json_object_get(before, "roles");
+    if (r == 0) {
+        r = answer_stale(work->req, work->res, before);
+    }
     if (r == 0) {
         r = roles_check(tx, work, held, "roles");
     }

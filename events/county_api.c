@@ -109,6 +109,7 @@ static int read_single(struct events *events, struct call *call, enum county_wha
 {
     struct county_read read = {.what = what, .key = key};
     int rc = store_read(events->store, read_row, &read);
+    call->version = rc ? 0 : se_json_fingerprint(read.rows);
     if (!rc)
         call->answer = what == COUNTY_GRID ? make_feature(read.rows) : read.rows;
     if (!rc && what == COUNTY_KIND)
@@ -131,7 +132,19 @@ int county_rule(struct events *events, struct call *call, const char *id_or_code
     return read_single(events, call, COUNTY_RULE, id_or_code);
 }
 
-int county_kinds(struct events *events, struct call *call)
+/* Takes off what comes up to the row whose key is `after`; nothing when it is NULL or not there. */
+static void skip_past(json_t *rows, const char *key, const char *after)
+{
+    size_t start = 0, n;
+    json_t *row;
+    json_array_foreach (rows, n, row)
+        if (after && !strcmp(after, se_json_str(row, key, "")))
+            start = n + 1;
+    while (start--)
+        json_array_remove(rows, 0);
+}
+
+int county_kinds(struct events *events, struct call *call, const char *after, int limit)
 {
     struct county_read read = {.what = COUNTY_KIND};
     struct county_query all = {.limit = 1000};
@@ -141,9 +154,10 @@ int county_kinds(struct events *events, struct call *call)
     json_t *row;
     json_array_foreach (read.rows, n, row)
         label_kind(row, call->lang);
-    if (!rc)
-        call->answer = read.rows;
-    return call_failed(call, rc);
+    if (rc)
+        return call_failed(call, rc);
+    skip_past(read.rows, "code", after);
+    return call_list(call, read.rows, limit, "code");
 }
 
 int county_rules(struct events *events, struct call *call, const char *after, int limit)
@@ -154,13 +168,7 @@ int county_rules(struct events *events, struct call *call, const char *after, in
     if (rc)
         return call_failed(call, rc);
     /* Rules come in the order they are asked; the cursor is the last one's id. */
-    size_t start = 0, n;
-    json_t *row;
-    json_array_foreach (read.rows, n, row)
-        if (after && !strcmp(after, se_json_str(row, "id", "")))
-            start = n + 1;
-    while (start--)
-        json_array_remove(read.rows, 0);
+    skip_past(read.rows, "id", after);
     return call_list(call, read.rows, limit, "id");
 }
 
@@ -215,6 +223,9 @@ static int do_write(struct store_tx *tx, void *ctx)
         rc = se_fail(&call->fault.err, -EEXIST, "there is a %s %s already", subjects[write->what], key);
     else if (write->create && rc == -ENOENT)
         rc = 0;
+    else if (!rc && call->if_match && call->if_match != se_json_fingerprint(read.rows))
+        rc = se_fail(&call->fault.err, -ESTALE, "the %s was changed since you read it; read it again",
+                     subjects[write->what]);
     else if (!rc && strcmp(stored_code, key))
         check_fault(&call->fault, "", write->what == COUNTY_DIVISION ? "id" : "code",
                     "cannot be changed: it is \"%s\"", stored_code);
@@ -231,6 +242,7 @@ static int do_write(struct store_tx *tx, void *ctx)
     rc = read_row(tx, &read);
     if (rc)
         return rc;
+    call->version = se_json_fingerprint(read.rows);
     call->answer = write->what == COUNTY_GRID ? make_feature(read.rows) : read.rows;
     if (write->what == COUNTY_KIND)
         label_kind(call->answer, call->lang);

@@ -90,6 +90,17 @@ char *se_json_text(const json_t *value)
     return json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 }
 
+int64_t se_json_fingerprint(const json_t *value)
+{
+    se_free_ char *text = se_json_text(value);
+    if (!text)
+        return -ENOMEM;
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (const char *p = text; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
+    return (int64_t)(hash >> 2) | 1;
+}
+
 const char *se_json_str(const json_t *object, const char *key, const char *fallback)
 {
     const json_t *v = json_object_get(object, key);

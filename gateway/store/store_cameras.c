@@ -164,8 +164,10 @@ int store_camera_list(struct store_tx *tx, const struct camera_filter *filter, j
     se_json_ *cameras = NULL;
     r = sql_json_rows(tx,
                       "SELECT " CAMERA_COLUMNS " FROM camera "
-                      "WHERE (CAST($1 AS TEXT) IS NULL OR department_id = $1) "
-                      "AND (CAST($2 AS TEXT) IS NULL OR grid_id = $2) "
+                      "WHERE (CAST($1 AS TEXT) IS NULL OR department_id IN "
+                      "       (SELECT id FROM department WHERE id = $1 OR code = $1)) "
+                      "AND (CAST($2 AS TEXT) IS NULL OR grid_id IN "
+                      "     (SELECT id FROM grid WHERE id = $2 OR code = $2)) "
                       "AND (CAST($3 AS TEXT) IS NULL OR department_id = $3) "
                       "AND (CAST($4 AS TEXT) IS NULL OR lower(name) LIKE lower($4) ESCAPE '\\' "
                       "     OR lower(code) LIKE lower($4) ESCAPE '\\') "

@@ -121,8 +121,9 @@ int store_case_list(struct store_tx *tx, const struct case_filter *filter, json_
     where_text(&where, "c.loop = $?", filter->loop);
     where_text(&where, "c.stage = $?", filter->stage);
     where_text(&where, "c.kind = $?", filter->kind);
-    where_text(&where, "c.grid_id = $?", filter->grid_id);
-    where_text(&where, "c.department_id = $?", filter->department_id);
+    where_text(&where, "c.grid_id IN (SELECT id FROM grid WHERE id = $? OR code = $?)", filter->grid_id);
+    where_text(&where, "c.department_id IN (SELECT id FROM department WHERE id = $? OR code = $?)",
+               filter->department_id);
     where_text(&where, "c.assignee = $?", filter->assignee);
     where_text(&where, "c.incident_id = $?", filter->incident_id);
     where_text(&where, "c.number = $?", filter->number);

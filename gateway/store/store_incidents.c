@@ -148,9 +148,11 @@ int store_incident_list(struct store_tx *tx, const struct incident_filter *filte
     where_text(&where, "i.status = $?", filter->status);
     where_text(&where, "i.tag = $?", filter->tag);
     where_text(&where, "i.severity = $?", filter->severity);
-    where_text(&where, "i.grid_id = $?", filter->grid_id);
-    where_text(&where, "i.camera_id = $?", filter->camera_id);
-    where_text(&where, "i.department_id = $?", filter->department_id);
+    where_text(&where, "i.grid_id IN (SELECT id FROM grid WHERE id = $? OR code = $?)", filter->grid_id);
+    where_text(&where, "i.camera_id IN (SELECT id FROM camera WHERE id = $? OR code = $?)",
+               filter->camera_id);
+    where_text(&where, "i.department_id IN (SELECT id FROM department WHERE id = $? OR code = $?)",
+               filter->department_id);
     if (filter->from_ms)
         where_and(&where, "i.last_at >= $?", SQL_INT(filter->from_ms));
     if (filter->to_ms)

@@ -435,6 +435,23 @@ test('an answer under an Idempotency-Key survives a crash', async () => {
   await other.stop();
 });
 
+test('a change based on an older state is refused, whatever it is of', async () => {
+  const department = (await g.post('/api/v1/departments', { code: 'etag', name: 'First' })).json;
+  const user = (await g.post('/api/v1/users', { username: 'etag', password: 'Passw0rd-of-etag', department_id: department.id, roles: ['operator'] })).json;
+  for (const [path, member] of [[`/api/v1/departments/${department.id}`, 'name'], [`/api/v1/users/${user.id}`, 'display_name']]) {
+    const seen = (await g.get(path)).headers.get('etag');
+    assert.match(seen, /^"\d+"$/, path);
+    const first = await g.patch(path, { [member]: 'Second' }, { headers: { 'if-match': seen } });
+    assert.equal(first.status, 200, first.text);
+    const stale = await g.patch(path, { [member]: 'Third' }, { headers: { 'if-match': seen } });
+    assert.equal(stale.status, 412, path);
+    assert.equal((await g.get(path)).json[member], 'Second');
+    assert.equal((await g.patch(path, { [member]: 'Third' }, { headers: { 'if-match': '"of-no-version"' } })).status, 412);
+    assert.equal((await g.patch(path, { [member]: 'Third' }, { headers: { 'if-match': '*' } })).status, 200);
+  }
+  assert.equal((await g.patch(`/api/v1/users/${user.id}`, { enabled: false })).status, 200, 'and without If-Match');
+});
+
 test('tickets open one camera and nothing else', async () => {
   const one = (await g.post('/api/v1/cameras', camera('TICKET1'))).json;
   const two = (await g.post('/api/v1/cameras', camera('TICKET2'))).json;
@@ -446,7 +463,16 @@ test('tickets open one camera and nothing else', async () => {
   assert.equal((await g.get(path(two.id), { token: null })).status, 401);
   assert.equal((await g.get(`/live/${one.id}/main.mp4?ticket=${ticket.json.ticket}`, { token: null })).status, 401);
   assert.equal((await g.get(`/api/v1/cameras/${one.id}?ticket=${ticket.json.ticket}`, { token: null })).status, 401);
-  assert.equal((await g.post('/api/v1/tickets', { camera: 'none', action: 'live' })).status, 422);
+  const elsewhere = (await g.post('/api/v1/departments', { code: 'elsewhere', name: 'Elsewhere' })).json;
+  const made = await g.post('/api/v1/users', { username: 'elsewhere', password: 'Passw0rd-elsewhere', department_id: elsewhere.id, roles: ['department_admin'] });
+  assert.equal(made.status, 201, made.text);
+  const token = await g.tokenOf('elsewhere', 'Passw0rd-elsewhere');
+  for (const action of ['live', 'playback', 'snapshot']) {
+    const none = await g.post('/api/v1/tickets', { camera: 'none', action }, { token });
+    assert.equal(none.status, 404);
+    const foreign = await g.post('/api/v1/tickets', { camera: 'TICKET1', action }, { token });
+    assert.deepEqual(foreign.json, none.json, 'whose camera it is tells nobody that it is there');
+  }
   assert.doesNotMatch(g.log, new RegExp(ticket.json.ticket));
 });
 

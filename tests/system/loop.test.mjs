@@ -111,6 +111,46 @@ test('the county is there as data', async () => {
   assert.equal(seen.length, 48);
 });
 
+test('a code works where an id does', async () => {
+  const camera = (await g.get('/api/v1/cameras/cam01')).json;
+  const grid = (await g.get(`/api/v1/grids/${camera.grid_id}`)).json.properties.code;
+  const posted = await g.post('/api/v1/signals', signal({ camera: 'cam01', type: 'fallen_tree_for_codes' }), { token: integrator });
+  assert.equal(posted.status, 202, posted.text);
+  const id = posted.json.items[0].incident_id;
+  for (const query of [`grid_id=${grid}`, `grid_id=${camera.grid_id}`, 'camera_id=cam01', `camera_id=${camera.id}`, 'department_id=traffic']) {
+    const { items } = (await g.get(`/api/v1/incidents?tag=other&${query}`)).json;
+    assert.ok(items.some((incident) => incident.id === id), query);
+  }
+  for (const query of [`grid_id=${grid}`, 'department_id=traffic'])
+    assert.ok((await g.get(`/api/v1/cameras?${query}`)).json.items.some((c) => c.id === camera.id), query);
+  assert.deepEqual((await g.get('/api/v1/incidents?camera_id=none')).json.items, []);
+
+  const streams = [{ role: 'main', url: 'rtsp://127.0.0.1:9/x' }];
+  const placed = await g.post('/api/v1/cameras', { name: 'placed', enabled: false, grid_id: grid, streams });
+  assert.equal(placed.status, 201, placed.text);
+  assert.equal(placed.json.grid_id, camera.grid_id);
+  const wrong = await g.post('/api/v1/cameras', { name: 'lost', enabled: false, grid_id: 'nowhere', streams });
+  assert.equal(wrong.status, 422);
+  assert.deepEqual(wrong.json.errors.map((e) => e.field), ['grid_id']);
+  assert.equal((await g.patch(`/api/v1/cameras/${placed.json.id}`, { grid_id: null })).json.grid_id, null);
+  assert.equal((await g.delete(`/api/v1/cameras/${placed.json.id}`)).status, 204);
+});
+
+test('the county is changed as it was seen, or not at all', async () => {
+  const path = '/api/v1/grids/421202001-04';
+  const seen = await g.get(path);
+  const { type, geometry, properties } = seen.json;
+  const body = { type, geometry, properties: { ...properties, name: 'renamed' } };
+  const first = await g.request('PUT', path, { json: body, headers: { 'if-match': seen.headers.get('etag') } });
+  assert.equal(first.status, 200, first.text);
+  assert.notEqual(first.headers.get('etag'), seen.headers.get('etag'));
+  const stale = await g.request('PUT', path, { json: seen.json, headers: { 'if-match': seen.headers.get('etag') } });
+  assert.equal(stale.status, 412, stale.text);
+  const back = await g.request('PUT', path, { json: seen.json });
+  assert.equal(back.status, 200, back.text);
+  assert.equal((await g.get('/api/v1/case-kinds?limit=0')).status, 422);
+});
+
 test('a place is located, or the nearest grid with its distance', async () => {
   const camera = (await g.get('/api/v1/cameras/cam01')).json;
   const { lat, lon } = camera.location;

@@ -46,6 +46,7 @@ struct call {
     const struct access_who *who;
     const char *lang; /* of labels: "zh-CN" (also NULL) or "en" */
     int64_t if_match; /* version the sender saw; 0: any */
+    int64_t version;  /* of what was answered, where its members do not say; else 0 */
     struct fault fault;
     json_t *answer;   /* new reference: the resource, or an array */
     const char *last; /* of a list with more to come: the cursor, within answer; else NULL */
@@ -128,7 +129,7 @@ int county_grid(struct events *events, struct call *call, const char *id_or_code
 /* answer: {grid_id, code, name, division_id, distance_m}; -ENOENT: none near. */
 int county_locate(struct events *events, struct call *call, double lat, double lon);
 int county_tags(struct events *events, struct call *call, const struct county_query *query);
-int county_kinds(struct events *events, struct call *call);
+int county_kinds(struct events *events, struct call *call, const char *after, int limit);
 int county_kind(struct events *events, struct call *call, const char *code);
 int county_rules(struct events *events, struct call *call, const char *after, int limit);
 int county_rule(struct events *events, struct call *call, const char *id_or_code);
