@@ -80,7 +80,8 @@ static int parse(struct cli *cli, int argc, char **argv)
             if (cli->set_count == CLI_SETS_MAX)
                 return usage_error("more than 64 --set", NULL);
             if (!strchr(text, '=') || !strchr(text, '.') || strchr(text, '.') > strchr(text, '='))
-                return usage_error("--set wants section.key=value", NULL); /* not what it was: a secret, maybe */
+                return usage_error("--set wants section.key=value",
+                                   NULL); /* not what it was: a secret, maybe */
             cli->sets[cli->set_count++] = text;
         } else if ((text = option_text("--var", argc, argv, &i))) {
             if (cli->var_count == CLI_SETS_MAX)

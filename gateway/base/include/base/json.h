@@ -15,8 +15,8 @@
 /* Parses exactly one value. Refuses bad UTF-8, NUL, duplicate keys, depth over 64,
  * trailing bytes: -EINVAL with the position in err. -ENOMEM. */
 int se_json_parse(const void *data, size_t size, json_t **ret_value, struct se_err *err);
-/* A positive number that equal values share and others hardly ever: a version for what has no counter (FNV-1a,
- * 62 bits). -ENOMEM. */
+/* A positive number that equal values share and others hardly ever: a version for what has no counter
+ * (FNV-1a, 62 bits). -ENOMEM. */
 int64_t se_json_fingerprint(const json_t *value);
 /* Compact text, malloc'd; keys sorted, so that equal values give equal bytes. NULL: out of memory. */
 char *se_json_text(const json_t *value);
