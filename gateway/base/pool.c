@@ -104,6 +104,8 @@ int se_pool_submit(struct se_pool *pool, void (*fn)(void *ctx), void *ctx)
 
 void se_pool_stop(struct se_pool *pool)
 {
+    if (!pool)
+        return;
     pthread_mutex_lock(&pool->mutex);
     pool->stopping = true;
     pthread_cond_broadcast(&pool->wake);
