@@ -43,6 +43,7 @@ int conn_fail(sqlite3 *db, int code, const char *path, struct se_err *err)
 {
     const char *words = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
     int r = conn_errno(db, code);
+    int system_error = db ? sqlite3_system_errno(db) : 0;
     switch (code & 0xff) {
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
@@ -51,6 +52,9 @@ int conn_fail(sqlite3 *db, int code, const char *path, struct se_err *err)
                        "backup in its place",
                        path, words);
     case SQLITE_CANTOPEN:
+        if (system_error == EMFILE || system_error == ENFILE)
+            return se_fail(err, -system_error, "%s cannot be opened: %s. Raise the limit of open files", path,
+                           strerror(system_error));
         return se_fail(err, -EACCES,
                        "%s cannot be opened (%s). Does its directory exist, and may this user write to it?",
                        path, words);
