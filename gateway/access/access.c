@@ -238,6 +238,11 @@ int access_bootstrap(struct access *access, struct se_err *err)
         return se_fail(err, r, "the first users and roles cannot be stored: %s", strerror(-r));
     if (users > 0)
         return 0;
+    if (access->key_was_there)
+        se_warn("access",
+                "the database is empty, but the data directory \"%s\" is not new: was it lost? If so, "
+                "stop, put a backup in its place and start again; recordings are not touched",
+                access->data_dir);
 
     char password[130] = "", hash[128];
     bool given = access->admin_password_file[0] != '\0';

@@ -33,6 +33,7 @@ struct access {
     char *data_dir;
     char *admin_password_file;
     int64_t session_ms, ticket_ms, sign_in_window_us;
+    bool key_was_there; /* this is not the first start on this data directory */
     unsigned char secret_key[32];
     unsigned char hash_key[16];
     char decoy_hash[128]; /* verified when there is no such user, so that it takes as long */

@@ -120,5 +120,6 @@ int access_secret_load(struct access *access, struct se_err *err)
     if (!path)
         return se_fail(err, -ENOMEM, "out of memory");
     int r = key_read(access, path, err);
+    access->key_was_there = r == 0;
     return r == -ENOENT ? key_create(access, path, err) : r;
 }

@@ -171,6 +171,50 @@ test('a start that cannot be says what is wrong and leaves nothing behind', asyn
   }
 });
 
+test('a limit of open files too low for a start: it says so and ends, or it serves', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sharpeyes-test-'));
+  const args = ['serve', '--set', `gateway.data_dir=${dir}`, '--set', 'http.listen=127.0.0.1:0'];
+  const said = [];
+  try {
+    // One step of the start after the other is the one that finds no descriptor left.
+    for (let files = 6; files <= 30; files += 2) {
+      const limited = ['-c', `ulimit -n ${files}; exec timeout 5 "$0" "$@"`, program(), ...args];
+      const { status, signal, stderr } = spawnSync('bash', limited, {
+        encoding: 'utf8',
+        timeout: 20_000,
+        env: { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' }, // looking for leaks takes descriptors, too
+      });
+      assert.equal(signal, null, stderr);
+      if (status === 124) break; // it was ready, and timeout(1) ended it
+      assert.equal(status, 1, `${files} files: ${stderr}`);
+      assert.match(stderr, /^sharpeyes: .+/m);
+      said.push(stderr);
+    }
+    assert.ok(said.length >= 3, said.join(''));
+    assert.ok(said.filter((text) => /too many open files/i.test(text)).length >= 2, said.join(''));
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+test('a database that was lost is missed aloud, a new installation is not', async () => {
+  const gateway = await Gateway.start({ keep: true });
+  try {
+    assert.doesNotMatch(gateway.log, /was it lost/);
+    await gateway.stop();
+    for (const end of ['', '-wal', '-shm']) rmSync(join(gateway.dir, `sharpeyes.db${end}`), { force: true });
+    await gateway.restart();
+    assert.match(gateway.log, /warn access the database is empty, but the data directory .* is not new: was it lost/);
+    await gateway.signIn(); // with a new first password
+    await gateway.kill();
+    await gateway.restart();
+    assert.doesNotMatch(gateway.log, /was it lost/);
+  } finally {
+    await gateway.kill();
+    rmSync(gateway.dir, { recursive: true, force: true });
+  }
+});
+
 test('the control socket takes nonsense, silence and a flood without harm', async () => {
   const { connect } = await import('node:net');
   const gateway = await Gateway.start();
