@@ -380,6 +380,9 @@ void volumes_visit(struct volumes *volumes, const char *camera_id,
     }
 }
 
+/* How long a volume that failed is doubted when nobody records, and so nothing shows whether it works. */
+#define DOUBT_US (8 * SE_US_PER_S)
+
 bool volumes_healthy(struct volumes *volumes, struct se_err *err)
 {
     se_mono_us now = se_mono_now_us();
@@ -390,7 +393,7 @@ bool volumes_healthy(struct volumes *volumes, struct se_err *err)
         if (volume->refused) {
             ok = false;
             se_fail(err, -EIO, "%s", volume->why);
-        } else if (now < volume->bad_until_us) {
+        } else if (volume->failing && now < volume->bad_until_us + DOUBT_US) {
             ok = false;
             se_fail(err, -EIO, "Writing to the volume %s fails; see whether its disk is full or broken",
                     volume->name);

@@ -39,6 +39,7 @@ struct volume {
     bool refused; /* marker missing or another's: nothing is written */
     char why[256];
     se_mono_us bad_until_us;  /* the disk failed: no new file before */
+    bool failing;             /* and nothing has reached it since */
     struct segment *segments; /* listed: written to, not settled in the store */
     unsigned segment_count;
     unsigned batches; /* of rows, on their way to the store */

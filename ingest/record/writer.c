@@ -95,6 +95,7 @@ static void fail(struct segment *segment, int error)
     mark(segment, false, "disk");
     pthread_mutex_lock(&volume->lock);
     volume->bad_until_us = se_mono_now_us() + BAD_FOR_US;
+    volume->failing = true;
     pthread_mutex_unlock(&volume->lock);
 }
 
@@ -179,6 +180,17 @@ static void run(struct job *job)
         fail(segment, r);
 }
 
+/* Only what has reached the disk shows that it works: that it may be tried again does not. */
+static void works_again(struct volume *volume)
+{
+    pthread_mutex_lock(&volume->lock);
+    bool failing = volume->failing;
+    volume->failing = false;
+    pthread_mutex_unlock(&volume->lock);
+    if (failing)
+        se_info("volume", "a volume takes recordings again volume=%s", volume->name);
+}
+
 /* What was written becomes durable, and only then known to the store. */
 static void sync_files(struct volume *volume)
 {
@@ -188,12 +200,15 @@ static void sync_files(struct volume *volume)
     if (!dirty)
         return;
     int all = dirty > SYNC_EACH ? (syncfs(volume->dir) < 0 ? -errno : 0) : 1;
+    bool reached = false, failed = false;
     for (struct segment *s = volume->segments; s; s = s->next) {
         if (!s->dirty)
             continue;
         int r = all <= 0 ? all : fdatasync(s->fd) < 0 ? -errno : 0;
         if (r < 0 && !atomic_load(&s->failed))
             fail(s, r);
+        failed |= atomic_load(&s->failed);
+        reached |= r >= 0 && !atomic_load(&s->failed);
         s->dirty = false;
         pthread_mutex_lock(&volume->lock);
         s->row_due |= s->closing || !s->row_stored;
@@ -209,6 +224,8 @@ static void sync_files(struct volume *volume)
             s->fd = -1;
         }
     }
+    if (reached && !failed)
+        works_again(volume);
 }
 
 /* A disk that went away is not written to; one that came back is taken on again. */

@@ -277,10 +277,14 @@ static void a_disk_that_refuses_ends_the_file_whole(void **state)
     assert_false(volumes_healthy(place.volumes, NULL));
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
     record_big(recorder, big, 25, 30, start); /* the volume rests: these are lost */
-    for (int i = 0; i < 500 && !volumes_healthy(place.volumes, NULL); i++)
+    for (int i = 0; i < 500 && !volumes_pick(place.volumes, CAMERA); i++)
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    assert_non_null(volumes_pick(place.volumes, CAMERA));
+    assert_false(volumes_healthy(place.volumes, NULL)); /* it may be tried, but nothing has worked yet */
+    record_big(recorder, big, 75, 100, start);
+    for (int i = 0; i < 200 && !volumes_healthy(place.volumes, NULL); i++)
         nanosleep(&(struct timespec){0, 10000000}, NULL);
     assert_true(volumes_healthy(place.volumes, NULL));
-    record_big(recorder, big, 75, 100, start);
     recorder_free(recorder);
     place_restart(&place);
     assert_int_equal(place_files(&place), 2);
