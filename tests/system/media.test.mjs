@@ -190,7 +190,7 @@ before(async () => {
   simulator = await startSimulator();
   gateway = await Gateway.start({
     keep: true,
-    set: { 'ingest.segment_s': 4, 'ingest.stall_ms': 1500, 'ingest.retry_min_ms': 200, 'ingest.on_demand_linger_s': 1, 'http.stall_s': 2 },
+    set: { 'ingest.segment_s': 4, 'ingest.stall_ms': 4000, 'ingest.retry_min_ms': 200, 'ingest.on_demand_linger_s': 1, 'http.stall_s': 2 },
   });
   department = (await gateway.get('/api/v1/departments')).json.items[0].id;
   wide = await addCamera('wide', 'wide', {}, 'wide/sub');
