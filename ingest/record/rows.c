@@ -146,7 +146,7 @@ static void sweep(struct volume *volume, bool all)
     pthread_mutex_lock(&volume->lock);
     for (struct segment *s = volume->segments, *next; s; s = next) {
         next = s->next;
-        if (!all && !s->row_last)
+        if (!all && (!s->row_last || s->row_due || s->row_busy))
             continue;
         unlist(volume, s);
         s->next = gone;
@@ -158,6 +158,21 @@ static void sweep(struct volume *volume, bool all)
         gone = s->next;
         segment_unref(&s);
     }
+}
+
+void volume_rows_explain(struct volume *volume, const struct segment_key *key, const char *cause)
+{
+    struct segment *before = NULL;
+    pthread_mutex_lock(&volume->lock);
+    for (struct segment *s = volume->segments; s; s = s->next)
+        if (strcmp(s->key.camera_id, key->camera_id) == 0 && s->key.start_ms < key->start_ms &&
+            (!before || s->key.start_ms > before->key.start_ms))
+            before = s;
+    if (before && !before->open && !*before->cause) {
+        snprintf(before->cause, sizeof(before->cause), "%s", cause);
+        before->row_due = true;
+    }
+    pthread_mutex_unlock(&volume->lock);
 }
 
 void volume_rows_flush(struct volume *volume, bool wait)

@@ -395,8 +395,7 @@ bool volumes_healthy(struct volumes *volumes, struct se_err *err)
             se_fail(err, -EIO, "%s", volume->why);
         } else if (volume->failing && now < volume->bad_until_us + DOUBT_US) {
             ok = false;
-            se_fail(err, -EIO, "Writing to the volume %s fails; see whether its disk is full or broken",
-                    volume->name);
+            se_fail(err, -EIO, "Writing to the volume %s fails: %s", volume->name, strerror(volume->failing));
         } else if (volume->queued_bytes > volumes->queue_max / 2) {
             ok = false;
             se_fail(err, -EBUSY, "The volume %s is too slow: %zu MB wait to be written", volume->name,

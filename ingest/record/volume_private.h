@@ -39,7 +39,7 @@ struct volume {
     bool refused; /* marker missing or another's: nothing is written */
     char why[256];
     se_mono_us bad_until_us;  /* the disk failed: no new file before */
-    bool failing;             /* and nothing has reached it since */
+    int failing;              /* its errno, while nothing has reached it since; else 0 */
     struct segment *segments; /* listed: written to, not settled in the store */
     unsigned segment_count;
     unsigned batches; /* of rows, on their way to the store */
@@ -86,6 +86,9 @@ void *volume_writer(void *ctx);
 /* rows.c: the store's picture of the volume's files. Writer's thread. */
 void volume_rows_list(struct volume *volume, struct segment *segment); /* has bytes on the disk */
 void volume_rows_flush(struct volume *volume, bool wait);
+/* Says why nothing follows the camera's newest file before key, when that is not said yet. A file the store
+ * has had its last word on is gone from the list, and stays as it is. */
+void volume_rows_explain(struct volume *volume, const struct segment_key *key, const char *cause);
 
 /* repair.c */
 int volume_repair(struct volume *volume, struct se_err *err);

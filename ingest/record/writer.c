@@ -64,10 +64,13 @@ static void mark(struct segment *segment, bool open, const char *cause)
     pthread_mutex_unlock(&segment->volume->lock);
 }
 
-/* A file that holds no frame is not kept. */
-static void abandon(struct segment *segment)
+/* A file that holds no frame is not kept. Why it holds none is then for the file before it to say: that
+ * one was closed to be followed at once, and now is not. */
+static void abandon(struct segment *segment, const char *cause)
 {
     char path[SEGMENT_PATH_MAX];
+    if (*cause)
+        volume_rows_explain(segment->volume, &segment->key, cause);
     segment_path(&segment->key, path);
     if (segment->fd >= 0)
         unlinkat(segment->volume->dir, path, 0);
@@ -82,7 +85,7 @@ static void fail(struct segment *segment, int error)
     se_error("volume", "cannot write volume=%s camera=%s error=\"%s\"", volume->name, segment->key.camera_id,
              strerror(-error));
     if (!segment->listed) {
-        abandon(segment);
+        abandon(segment, "disk");
     } else if (segment->fd >= 0) {
         int64_t end, bytes;
         struct mp4_init init;
@@ -95,7 +98,7 @@ static void fail(struct segment *segment, int error)
     mark(segment, false, "disk");
     pthread_mutex_lock(&volume->lock);
     volume->bad_until_us = se_mono_now_us() + BAD_FOR_US;
-    volume->failing = true;
+    volume->failing = -error;
     pthread_mutex_unlock(&volume->lock);
 }
 
@@ -149,7 +152,7 @@ static int close_file(struct segment *segment, const struct job *job)
 {
     int r = 0;
     if (!segment->listed) {
-        abandon(segment);
+        abandon(segment, job->cause);
         return 0;
     }
     if (job->bytes) {
@@ -180,12 +183,14 @@ static void run(struct job *job)
         fail(segment, r);
 }
 
-/* Only what has reached the disk shows that it works: that it may be tried again does not. */
+/* Only what has reached the disk after its rest shows that it works: that it may be tried again does not,
+ * nor does the end of a file that was open when another failed. */
 static void works_again(struct volume *volume)
 {
     pthread_mutex_lock(&volume->lock);
-    bool failing = volume->failing;
-    volume->failing = false;
+    int failing = se_mono_now_us() >= volume->bad_until_us ? volume->failing : 0;
+    if (failing)
+        volume->failing = 0;
     pthread_mutex_unlock(&volume->lock);
     if (failing)
         se_info("volume", "a volume takes recordings again volume=%s", volume->name);

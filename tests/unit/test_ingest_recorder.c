@@ -304,6 +304,49 @@ static void a_disk_that_refuses_ends_the_file_whole(void **state)
     place_fini(&place);
 }
 
+static void a_file_that_cannot_be_opened_leaves_a_gap_of_the_disk(void **state)
+{
+    struct rlimit files;
+    struct place place;
+    struct recorder *recorder;
+    struct se_err err = {0};
+    place_init(&place, NULL);
+    assert_int_equal(recorder_new(place.volumes, CAMERA, &recorder), 0);
+    recorder_video(recorder, &clip.params);
+    se_mono_us start = ago(350); /* 14 s ago */
+    record(recorder, &clip, 0, 50, start);
+    for (int i = 0; i < 500; i++) {
+        se_json_ *json = list(&place, 0, se_wall_now_ms());
+        if (json_array_size(json_object_get(json, "ranges")))
+            break;
+        assert_true(i < 499);
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    }
+    /* The first file ends whole, to be followed at once; the second finds no descriptor. */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){1, files.rlim_max}), 0);
+    record(recorder, &clip, 50, 100, start);
+    for (int i = 0; i < 500 && volumes_healthy(place.volumes, &err); i++)
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    assert_non_null(strstr(err.text, strerror(EMFILE)));
+    nanosleep(&(struct timespec){0, 200000000}, NULL);
+    assert_false(
+        volumes_healthy(place.volumes, NULL)); /* the first file reached the disk: that says nothing */
+    for (int i = 0; i < 500 && !volumes_pick(place.volumes, CAMERA); i++)
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    record(recorder, &clip, 250, 350, start);
+    recorder_free(recorder);
+    place_restart(&place);
+    se_json_ *json = list(&place, 0, se_wall_now_ms());
+    const json_t *gaps = json_object_get(json, "gaps");
+    assert_int_equal(json_array_size(json_object_get(json, "ranges")), 2);
+    assert_string_equal(se_json_str(json_array_get(gaps, 0), "cause", ""), "disk");
+    double length = seconds(json_array_get(gaps, 0));
+    assert_true(length > 7.9 && length < 8.1); /* from the second file's beginning to the third's */
+    place_fini(&place);
+}
+
 static int count_row(const struct segment_row *row, void *ctx)
 {
     *(unsigned *)ctx += row->open ? 0 : 1;
@@ -438,6 +481,7 @@ int main(void)
         cmocka_unit_test(b_frames_are_recorded_in_order),
         cmocka_unit_test(a_full_queue_drops_whole_groups),
         cmocka_unit_test(a_disk_that_refuses_ends_the_file_whole),
+        cmocka_unit_test(a_file_that_cannot_be_opened_leaves_a_gap_of_the_disk),
         cmocka_unit_test(a_store_that_is_locked_costs_no_footage),
         cmocka_unit_test(a_volume_without_its_marker_is_refused),
         cmocka_unit_test(a_clock_set_back_begins_a_new_epoch),
