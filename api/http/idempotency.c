@@ -23,20 +23,58 @@ static int look_up(struct store_tx *tx, void *ctx)
                                  se_wall_now_ms(), &lookup->row);
 }
 
+/* An answer that shows a secret lies sealed in the store, as a text. -errno. */
+static int seal_answer(struct exchange *ex, json_t **ret_answer)
+{
+    se_free_ char *plain = se_json_text(ex->res.json), *sealed = NULL;
+    int r = plain ? access_seal(ex->api->deps.access, plain, &sealed) : -ENOMEM;
+    if (plain) {
+        explicit_bzero(plain, strlen(plain));
+    }
+    if (r == 0) {
+        *ret_answer = json_string(sealed);
+        r = *ret_answer ? 0 : -ENOMEM;
+    }
+    return r;
+}
+
+static int unseal_answer(struct exchange *ex, const char *sealed, json_t **ret_answer)
+{
+    se_free_ char *plain = NULL;
+    int r = access_unseal(ex->api->deps.access, sealed, &plain);
+    if (r == 0) {
+        r = se_json_parse(plain, strlen(plain), ret_answer, NULL);
+        explicit_bzero(plain, strlen(plain));
+    }
+    return r;
+}
+
 static int keep(struct store_tx *tx, struct exchange *ex)
 {
+    se_json_ *sealed = NULL;
+    if ((ex->req.route->flags & HTTP_SECRET) && ex->res.json) {
+        int r = seal_answer(ex, &sealed);
+        if (r < 0) {
+            return r;
+        }
+    }
     struct idempotency_row row = {.user_id = ex->req.who.user_id,
                                   .key = ex->req.idempotency_key,
                                   .fingerprint = ex->fingerprint,
                                   .status = ex->res.status ? ex->res.status : 200,
-                                  .answer = ex->req.route->flags & HTTP_SECRET ? NULL : ex->res.json,
+                                  .answer = sealed ? sealed : ex->res.json,
                                   .at_ms = se_wall_now_ms()};
     return store_idempotency_put(tx, &row);
 }
 
+/* Once it is done: an answer without a body is whole, too. */
 static int keep_alone(struct store_tx *tx, void *ctx)
 {
-    return keep(tx, ctx);
+    struct exchange *ex = ctx;
+    if (!ex->res.status && !ex->res.json) {
+        ex->res.status = 204;
+    }
+    return keep(tx, ex);
 }
 
 static void fingerprint(struct exchange *ex)
@@ -95,15 +133,22 @@ static int replay(struct exchange *ex, json_t *row)
         return http_invalid(&ex->res, "Idempotency-Key",
                             "was used for another request; choose a new one for a new request");
     }
-    json_t *answer = json_object_get(row, "answer");
-    if (!answer || json_is_null(answer)) {
+    json_t *kept = json_object_get(row, "answer"), *answer = NULL;
+    int status = (int)se_json_int(row, "status", 200);
+    bool secret = ex->req.route->flags & HTTP_SECRET;
+    if (secret && json_is_string(kept) && unseal_answer(ex, json_string_value(kept), &answer) < 0) {
+        answer = NULL;
+    } else if (!secret && kept && !json_is_null(kept)) {
+        answer = json_incref(kept);
+    }
+    if (!answer && status != 204) {
         return http_problem(&ex->res, 409,
                             "This was done before, but its answer is lost. Look for what it made.");
     }
     http_header(&ex->res, "Idempotent-Replayed", "true");
     http_count(HTTP_METRIC_REPLAYED);
-    ex->res.status = (int)se_json_int(row, "status", 200);
-    ex->res.json = json_incref(answer);
+    ex->res.status = status;
+    ex->res.json = answer;
     return 1;
 }
 

@@ -118,7 +118,7 @@ enum http_flags {
     HTTP_TICKET = 2,  /* ?ticket= is taken too (media) */
     HTTP_STREAM = 4,  /* endless: the handler sets response->stream */
     HTTP_QUIET = 8,   /* a read that is not a view of anybody's matter: no audit entry */
-    HTTP_SECRET = 32, /* the answer shows a secret once: it is not kept under an Idempotency-Key */
+    HTTP_SECRET = 32, /* the answer shows a secret: under an Idempotency-Key it is kept sealed */
     HTTP_INLINE = 16, /* public and memory only: the handler runs on the HTTP thread */
 };
 

@@ -1,7 +1,7 @@
 // The HTTP floor from outside: who gets in, what is refused and how, and what stays open.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -415,10 +415,19 @@ test('the same Idempotency-Key acts once', async () => {
   const both = await Promise.all([1, 2, 3, 4].map(() => g.post('/api/v1/cameras', camera('RACE'), { headers: { 'idempotency-key': 'race' } })));
   assert.ok(both.every((a) => [201, 409].includes(a.status)), both.map((a) => a.status).join());
   assert.ok(both.some((a) => a.status === 201));
-  const secret = await g.post('/api/v1/tokens', { name: 'k' }, { headers: { 'idempotency-key': 'token' } });
-  const repeated = await g.post('/api/v1/tokens', { name: 'k' }, { headers: { 'idempotency-key': 'token' } });
-  assert.equal(secret.status, 201);
-  assert.equal(repeated.status, 409, 'a secret is not kept');
+  for (const [path, body] of [['tokens', { name: 'k' }], ['users', { username: 'kept', roles: ['operator'] }], ['tickets', { camera: 'ONCE', action: 'live' }]]) {
+    const key = { 'idempotency-key': `secret-${path}` };
+    const shown = await g.post(`/api/v1/${path}`, body, { headers: key });
+    const again = await g.post(`/api/v1/${path}`, body, { headers: key });
+    assert.equal(shown.status, 201, shown.text);
+    assert.equal(again.status, 201, again.text);
+    assert.deepEqual(again.json, shown.json, 'who did not see the answer gets it');
+    const secret = shown.json.token ?? shown.json.initial_password ?? shown.json.ticket;
+    for (const file of ['sharpeyes.db', 'sharpeyes.db-wal']) assert.ok(!readFileSync(join(g.dir, file)).includes(secret), `${path} in ${file}`);
+  }
+  const kept = (await g.get('/api/v1/users/kept')).json;
+  const twice = () => g.post(`/api/v1/users/${kept.id}/password`, { password: 'Passw0rd-kept-once' }, { headers: { 'idempotency-key': 'password' } });
+  assert.deepEqual([(await twice()).status, (await twice()).status], [204, 204]);
 });
 
 test('an answer under an Idempotency-Key survives a crash', async () => {
