@@ -495,11 +495,11 @@ static int ticket(struct http_request *req, struct http_response *res)
 
 static const struct http_route rows[] = {
     ROUTE(GET, "/api/v1/cameras", CAMERA_READ, HTTP_QUIET, 0, NULL, list),
-    ROUTE(POST, "/api/v1/cameras", CAMERA_WRITE, HTTP_JSON, 32768, "camera.create", add),
+    ROUTE(POST, "/api/v1/cameras", CAMERA_WRITE, HTTP_JSON, HTTP_BODY_JSON, "camera.create", add),
     ROUTE(GET, "/api/v1/cameras/{id}", CAMERA_READ, HTTP_QUIET, 0, NULL, get),
-    ROUTE(PATCH, "/api/v1/cameras/{id}", CAMERA_WRITE, HTTP_JSON, 32768, "camera.change", change),
+    ROUTE(PATCH, "/api/v1/cameras/{id}", CAMERA_WRITE, HTTP_JSON, HTTP_BODY_JSON, "camera.change", change),
     ROUTE(DELETE, "/api/v1/cameras/{id}", CAMERA_WRITE, 0, 0, "camera.delete", delete),
     ROUTE(GET, "/api/v1/cameras/{id}/status", CAMERA_READ, HTTP_QUIET, 0, NULL, status),
-    ROUTE(POST, "/api/v1/tickets", SELF, HTTP_JSON | HTTP_SECRET, 4096, "ticket.create", ticket),
+    ROUTE(POST, "/api/v1/tickets", SELF, HTTP_JSON | HTTP_SECRET, HTTP_BODY_JSON, "ticket.create", ticket),
 };
 const struct http_route_table routes_cameras = {rows, SE_ARRAY_LEN(rows)};

@@ -5,8 +5,6 @@
 #include "calls.h"
 #include "routes.h"
 
-#define BODY_MAX (64 * 1024)
-
 static int list_cases(struct http_request *req, struct http_response *res)
 {
     static const char *const statuses[] = {"open", "suspended", "closed", NULL};
@@ -69,9 +67,10 @@ static int act_on_case(struct http_request *req, struct http_response *res)
 /* Which permission an action needs is the kind's to say: case.read is only what lets one knock. */
 static const struct http_route rows[] = {
     ROUTE(GET, "/api/v1/cases", CASE_READ, HTTP_QUIET, 0, NULL, list_cases),
-    ROUTE(POST, "/api/v1/cases", CASE_WRITE, HTTP_JSON, BODY_MAX, "case.open", create_case),
+    ROUTE(POST, "/api/v1/cases", CASE_WRITE, HTTP_JSON, HTTP_BODY_JSON, "case.open", create_case),
     ROUTE(GET, "/api/v1/cases/{id}", CASE_READ, 0, 0, "case.view", get_case),
     ROUTE(GET, "/api/v1/cases/{id}/transitions", CASE_READ, HTTP_QUIET, 0, NULL, list_transitions),
-    ROUTE(POST, "/api/v1/cases/{id}/transitions", CASE_READ, HTTP_JSON, BODY_MAX, "case.act", act_on_case),
+    ROUTE(POST, "/api/v1/cases/{id}/transitions", CASE_READ, HTTP_JSON, HTTP_BODY_JSON, "case.act",
+          act_on_case),
 };
 const struct http_route_table routes_cases = {rows, SE_ARRAY_LEN(rows)};

@@ -169,9 +169,10 @@ static int delete (struct http_request *req, struct http_response *res)
 
 static const struct http_route rows[] = {
     ROUTE(GET, "/api/v1/departments", COUNTY_READ, HTTP_QUIET, 0, NULL, list),
-    ROUTE(POST, "/api/v1/departments", COUNTY_WRITE, HTTP_JSON, 8192, "department.create", add),
+    ROUTE(POST, "/api/v1/departments", COUNTY_WRITE, HTTP_JSON, HTTP_BODY_JSON, "department.create", add),
     ROUTE(GET, "/api/v1/departments/{id}", COUNTY_READ, HTTP_QUIET, 0, NULL, get),
-    ROUTE(PATCH, "/api/v1/departments/{id}", COUNTY_WRITE, HTTP_JSON, 8192, "department.change", change),
+    ROUTE(PATCH, "/api/v1/departments/{id}", COUNTY_WRITE, HTTP_JSON, HTTP_BODY_JSON, "department.change",
+          change),
     ROUTE(DELETE, "/api/v1/departments/{id}", COUNTY_WRITE, 0, 0, "department.delete", delete),
 };
 const struct http_route_table routes_departments = {rows, SE_ARRAY_LEN(rows)};

@@ -12,7 +12,6 @@
 #include "routes.h"
 
 #define SIGNALS_BODY_MAX (16 * 1024 * 1024) /* a batch with pictures; a single one is at most about 3 MB */
-#define BODY_MAX         (64 * 1024)
 #define PICTURE_MAX      (16 * 1024 * 1024)
 
 static int post_signals(struct http_request *req, struct http_response *res)
@@ -156,15 +155,17 @@ static int get_evidence(struct http_request *req, struct http_response *res)
 static const struct http_route rows[] = {
     ROUTE(POST, "/api/v1/signals", SIGNAL_POST, HTTP_JSON, SIGNALS_BODY_MAX, "signal.post", post_signals),
     ROUTE(GET, "/api/v1/incidents", INCIDENT_READ, HTTP_QUIET, 0, NULL, list_incidents),
-    ROUTE(POST, "/api/v1/incidents", INCIDENT_WRITE, HTTP_JSON, BODY_MAX, "incident.report", report_incident),
+    ROUTE(POST, "/api/v1/incidents", INCIDENT_WRITE, HTTP_JSON, HTTP_BODY_JSON, "incident.report",
+          report_incident),
     ROUTE(GET, "/api/v1/incidents/{id}", INCIDENT_READ, 0, 0, "incident.view", get_incident),
-    ROUTE(PATCH, "/api/v1/incidents/{id}", INCIDENT_WRITE, HTTP_JSON, BODY_MAX, "incident.change",
+    ROUTE(PATCH, "/api/v1/incidents/{id}", INCIDENT_WRITE, HTTP_JSON, HTTP_BODY_JSON, "incident.change",
           change_incident),
     ROUTE(GET, "/api/v1/incidents/{id}/signals", INCIDENT_READ, HTTP_QUIET, 0, NULL, list_signals),
     ROUTE(GET, "/api/v1/incidents/{id}/changes", INCIDENT_READ, HTTP_QUIET, 0, NULL, list_changes),
     ROUTE(GET, "/api/v1/incidents/{id}/evidence", INCIDENT_READ, HTTP_QUIET, 0, NULL, list_evidence),
     ROUTE(GET, "/api/v1/incidents/{id}/evidence/{evidence}", INCIDENT_READ, 0, 0, "evidence.view",
           get_evidence),
-    ROUTE(POST, "/api/v1/incidents/{id}/case", CASE_WRITE, HTTP_JSON, BODY_MAX, "case.open", open_case),
+    ROUTE(POST, "/api/v1/incidents/{id}/case", CASE_WRITE, HTTP_JSON | HTTP_EMPTY, HTTP_BODY_JSON,
+          "case.open", open_case),
 };
 const struct http_route_table routes_events = {rows, SE_ARRAY_LEN(rows)};

@@ -366,7 +366,7 @@ static int single_sub(struct http_request *req, struct http_response *res)
 
 static const struct http_route rows[] = {
     ROUTE(GET, "/api/v1/live", MEDIA_LIVE, HTTP_STREAM | HTTP_QUIET, 0, NULL, page_open),
-    ROUTE(POST, "/api/v1/live/{id}", MEDIA_LIVE, HTTP_JSON | HTTP_QUIET, 65536, NULL, page_change),
+    ROUTE(POST, "/api/v1/live/{id}", MEDIA_LIVE, HTTP_JSON | HTTP_QUIET, HTTP_BODY_JSON, NULL, page_change),
     ROUTE(GET, "/live/{camera}/main.mp4", MEDIA_LIVE, HTTP_STREAM | HTTP_TICKET, 0, "camera.live",
           single_main),
     ROUTE(GET, "/live/{camera}/sub.mp4", MEDIA_LIVE, HTTP_STREAM | HTTP_TICKET, 0, "camera.live", single_sub),

@@ -31,12 +31,10 @@ static int snapshot(struct http_request *req, struct http_response *res)
     if (r < 0)
         return r;
     r = ingest_snapshot(http_deps(req)->ingest, id, flag(req, "stale"), &res->bytes, &at_ms, &err);
-    if (r == -EAGAIN || r == -EBUSY) {
+    if (r == -EAGAIN || r == -EBUSY || r == -ENOENT) { /* not live, too much to do, no picture ever */
         res->retry_after_s = r == -EBUSY ? 1 : 5;
         return http_problem(res, 503, "%s", err.text);
     }
-    if (r == -ENOENT)
-        return http_problem(res, 404, "%s", err.text);
     if (r < 0)
         return http_problem(res, 503, "%s", err.text);
     time_t seconds = (time_t)(at_ms / 1000);

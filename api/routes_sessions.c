@@ -240,7 +240,8 @@ static const struct http_route rows[] = {
     ROUTE(GET, "/api/v1/sessions/current", SELF, HTTP_QUIET, 0, NULL, current),
     ROUTE(DELETE, "/api/v1/sessions/current", SELF, 0, 0, "session.delete", sign_out),
     ROUTE(GET, "/api/v1/tokens", TOKEN_WRITE, HTTP_QUIET, 0, NULL, tokens_list),
-    ROUTE(POST, "/api/v1/tokens", TOKEN_WRITE, HTTP_JSON | HTTP_SECRET, 8192, "token.create", tokens_add),
+    ROUTE(POST, "/api/v1/tokens", TOKEN_WRITE, HTTP_JSON | HTTP_SECRET, HTTP_BODY_JSON, "token.create",
+          tokens_add),
     ROUTE(DELETE, "/api/v1/tokens/{id}", TOKEN_WRITE, 0, 0, "token.delete", tokens_delete),
 };
 const struct http_route_table routes_sessions = {rows, SE_ARRAY_LEN(rows)};

@@ -404,10 +404,10 @@ static int password(struct http_request *req, struct http_response *res)
 
 static const struct http_route rows[] = {
     ROUTE(GET, "/api/v1/users", USER_READ, HTTP_QUIET, 0, NULL, list),
-    ROUTE(POST, "/api/v1/users", USER_WRITE, HTTP_JSON | HTTP_SECRET, 8192, "user.create", add),
+    ROUTE(POST, "/api/v1/users", USER_WRITE, HTTP_JSON | HTTP_SECRET, HTTP_BODY_JSON, "user.create", add),
     ROUTE(GET, "/api/v1/users/{id}", USER_READ, HTTP_QUIET, 0, NULL, get),
-    ROUTE(PATCH, "/api/v1/users/{id}", USER_WRITE, HTTP_JSON, 8192, "user.change", change),
-    ROUTE(POST, "/api/v1/users/{id}/password", SELF, HTTP_JSON, 8192, "user.password", password),
+    ROUTE(PATCH, "/api/v1/users/{id}", USER_WRITE, HTTP_JSON, HTTP_BODY_JSON, "user.change", change),
+    ROUTE(POST, "/api/v1/users/{id}/password", SELF, HTTP_JSON, HTTP_BODY_JSON, "user.password", password),
     ROUTE(GET, "/api/v1/roles", USER_READ, HTTP_QUIET, 0, NULL, roles),
 };
 const struct http_route_table routes_users = {rows, SE_ARRAY_LEN(rows)};

@@ -70,7 +70,6 @@ static void read_headers(struct exchange *ex)
 {
     ex->authorization = header(ex, "Authorization");
     ex->cookie = MHD_lookup_connection_value(ex->connection, MHD_COOKIE_KIND, HTTP_COOKIE);
-    ex->content_type = header(ex, "Content-Type");
     ex->if_none_match = header(ex, "If-None-Match");
     ex->cookie_wanted = header(ex, "X-Sharpeyes-Cookie") != NULL;
     ex->req.if_match = header(ex, "If-Match");
@@ -79,17 +78,6 @@ static void read_headers(struct exchange *ex)
     ex->req.range = header(ex, "Range");
     ex->req.origin = header(ex, "Origin");
     ex->req.host = header(ex, "Host");
-}
-
-/* "application/json", with or without parameters, or none at all. */
-static bool is_json(const char *type)
-{
-    if (!type) {
-        return true;
-    }
-    size_t len = strcspn(type, "; \t");
-    return (len == 16 && strncasecmp(type, "application/json", 16) == 0) ||
-           (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
 }
 
 /* Finds the row; what is wrong with the request before its body came becomes a problem. */
@@ -123,9 +111,6 @@ static int route(struct exchange *ex, const char *method)
     }
     ex->req.route = match.route;
     memcpy(ex->req.params, match.params, sizeof(match.params));
-    if ((match.route->flags & HTTP_JSON) && !is_json(ex->content_type)) {
-        return http_problem(&ex->res, 415, "Send application/json.");
-    }
     return 0;
 }
 
@@ -269,6 +254,10 @@ static enum MHD_Result take_body(struct exchange *ex, const char *data, size_t *
 static int parse_json(struct exchange *ex)
 {
     struct se_err err = {0};
+    if (!ex->body_size && (ex->req.route->flags & HTTP_EMPTY)) {
+        ex->req.json = json_object();
+        return ex->req.json ? 0 : -ENOMEM;
+    }
     int r = se_json_parse(ex->body ? ex->body : "", ex->body_size, &ex->req.json, &err);
     if (r == -EINVAL) {
         return http_problem(&ex->res, 400, "The body is not acceptable JSON: %s", err.text);

@@ -30,7 +30,7 @@ struct exchange {
     char *uri;  /* as it came, cut into path and query */
     char *path; /* copy of the path for words and logs */
     struct query query;
-    const char *authorization, *cookie, *content_type, *if_none_match;
+    const char *authorization, *cookie, *if_none_match;
     char *body;
     size_t body_size, body_cap, swallowed;
     char cursor[256];

@@ -114,13 +114,17 @@ int http_commit(struct http_request *req, struct http_response *res, store_fn fn
 typedef int (*http_handler)(struct http_request *req, struct http_response *res);
 
 enum http_flags {
-    HTTP_JSON = 1,    /* the body is JSON: parsed before, 400 when it is not */
+    HTTP_JSON = 1,    /* the body is JSON, whatever Content-Type says: parsed before, 400 when it is not */
     HTTP_TICKET = 2,  /* ?ticket= is taken too (media) */
     HTTP_STREAM = 4,  /* endless: the handler sets response->stream */
     HTTP_QUIET = 8,   /* a read that is not a view of anybody's matter: no audit entry */
     HTTP_SECRET = 32, /* the answer shows a secret: under an Idempotency-Key it is kept sealed */
+    HTTP_EMPTY = 64,  /* with HTTP_JSON: no body at all is {} */
     HTTP_INLINE = 16, /* public and memory only: the handler runs on the HTTP thread */
 };
+
+/* Enough for any object of ours, and for nonsense of some size to be told what is wrong with it. */
+#define HTTP_BODY_JSON (768 * 1024)
 
 /* One row. Only made by ROUTE(), which does not compile without a permission. */
 struct http_route {

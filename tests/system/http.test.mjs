@@ -114,12 +114,16 @@ test('bad JSON is 400 and quick', async () => {
   }
   assert.ok(Date.now() - started < 5000, `${Date.now() - started} ms`);
   const deep = await g.request('POST', '/api/v1/cameras', {
-    body: '['.repeat(30_000),
+    body: '['.repeat(100_000),
     headers: { 'content-type': 'application/json' },
   });
   assert.equal(deep.status, 400);
+  const nested = await g.post('/api/v1/tokens', undefined, { body: `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}` });
+  assert.equal(nested.status, 400);
   const type = await g.request('POST', '/api/v1/sessions', { token: null, body: 'a=b', headers: { 'content-type': 'application/x-www-form-urlencoded' } });
-  assert.equal(type.status, 415);
+  assert.equal(type.status, 400, 'not JSON is not JSON, whatever it is called');
+  const unnamed = await g.request('POST', '/api/v1/departments', { body: '{"code":"unnamed","name":"Unnamed"}', headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+  assert.equal(unnamed.status, 201, unnamed.text);
 });
 
 test('a body too long is 413 before much of it is read', async () => {

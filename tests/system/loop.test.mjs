@@ -124,6 +124,8 @@ test('a code works where an id does', async () => {
   for (const query of [`grid_id=${grid}`, 'department_id=traffic'])
     assert.ok((await g.get(`/api/v1/cameras?${query}`)).json.items.some((c) => c.id === camera.id), query);
   assert.deepEqual((await g.get('/api/v1/incidents?camera_id=none')).json.items, []);
+  const opened = await g.request('POST', `/api/v1/incidents/${id}/case`);
+  assert.equal(opened.status, 201, `without a body: ${opened.text}`);
 
   const streams = [{ role: 'main', url: 'rtsp://127.0.0.1:9/x' }];
   const placed = await g.post('/api/v1/cameras', { name: 'placed', enabled: false, grid_id: grid, streams });

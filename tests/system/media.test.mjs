@@ -247,6 +247,13 @@ test('live bytes play, segments play as they lie, a range plays with its exact l
 });
 
 test('what is asked for wrongly is said, and where nothing is there is nothing', { timeout: 30_000 }, async () => {
+  const unseen = await addCamera('unseen', 'nowhere');
+  for (const query of ['', '?stale=1']) {
+    const picture = await gateway.get(`/api/v1/cameras/unseen/snapshot.jpg${query}`);
+    assert.equal(picture.status, 503, picture.text);
+    assert.ok(Number(picture.headers.get('retry-after')) > 0);
+  }
+  await gateway.patch(`/api/v1/cameras/${unseen}`, { enabled: false });
   const at = Date.now() - 86_400_000;
   const nothing = await gateway.get(`/api/v1/cameras/wide/playback.mp4?${range(at, at + 5000)}`);
   assert.equal(nothing.status, 404);

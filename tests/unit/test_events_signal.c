@@ -126,7 +126,7 @@ static int broken_commit(struct call *call, store_fn fn, void *ctx)
 static void a_picture_is_kept_with_its_signal(void **state)
 {
     struct fixture *f = *state;
-    static const char jpeg[] = "\xff\xd8\xff\xe0 the smallest picture there is \xff\xd9";
+    static const char jpeg[] = "\xff\xd8\xff\xe0 the smallest picture there is \xff\xd9\0\0";
     char *base64 = se_base64_encode(jpeg, sizeof jpeg - 1);
     json_t *signal = J(GOOD);
     json_object_set_new(signal, "image", json_string(base64));
