@@ -100,6 +100,8 @@ export const api = {
     sendJson<SessionAnswer>('POST', '/api/v1/sessions', { username, password }, { 'X-Sharpeyes-Cookie': '1' }),
   currentSession: () => getJson<{ user: User }>('/api/v1/sessions/current'),
   signOut: () => request('/api/v1/sessions/current', { method: 'DELETE' }),
+  setPassword: (user: string, current: string, password: string) =>
+    sendJson<void>('POST', `/api/v1/users/${segment(user)}/password`, { current_password: current, password }),
 
   cameras: () => getAll<Camera>('/api/v1/cameras'),
 

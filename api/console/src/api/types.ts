@@ -171,6 +171,7 @@ export interface User {
   department_id?: string | null;
   roles?: string[];
   permissions?: string[];
+  must_change_password?: boolean;
 }
 
 export interface SessionAnswer {

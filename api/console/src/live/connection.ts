@@ -80,6 +80,7 @@ class LiveConnection {
   stop(): void {
     this.running?.abort();
     this.running = null;
+    this.id = '';
     this.denied = false;
     this.tiles.clear();
     this.closing.clear();
@@ -149,7 +150,8 @@ class LiveConnection {
       } finally {
         signal.removeEventListener('abort', stop);
         restart.abort();
-        this.forget();
+        // Stopped, there is nothing left to forget, and the next connection may be under way.
+        if (!signal.aborted) this.forget();
       }
       await backoff.wait(signal);
     }

@@ -16,6 +16,8 @@ export const desk = reactive({
   grid: null as string | null,
   tab: 'incidents' as PhoneTab,
   help: false,
+  /** The dialog for a new password. */
+  password: false,
 });
 
 export function showIncident(id: string, caseId: string | null): void {
@@ -38,6 +40,7 @@ export function watchCamera(id: string): void {
 /** Closes the topmost thing that is open. */
 export function closeTop(): void {
   if (desk.help) desk.help = false;
+  else if (desk.password) desk.password = false;
   else if (desk.focus !== null) desk.focus = null;
   else if (desk.incident !== null || desk.case !== null) {
     desk.incident = null;

@@ -13,6 +13,8 @@ export function onKey(key: string, fn: () => void): void {
       if (key === 'Escape') (event.target as HTMLElement).blur();
       return;
     }
+    // A dialog is in front: what is behind it stays as it is.
+    if (key !== 'Escape' && document.querySelector('[aria-modal=true]') !== null) return;
     // Enter and the arrows keep their own meaning on a focused button elsewhere.
     if (key === 'Enter' && event.target instanceof HTMLButtonElement) return;
     event.preventDefault();
