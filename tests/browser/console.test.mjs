@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { Gateway, program, until } from '../system/lib/gateway.mjs';
+import { Gateway, program, sleep, until } from '../system/lib/gateway.mjs';
 import { consoleDir, countFrames, launch, openPage, seedsDir, signIn } from './lib/browser.mjs';
 import { Cameras } from './lib/cameras.mjs';
 
@@ -19,6 +19,21 @@ const MARKUP = '<img src=x onerror=alert(1)>';
 let cameras, gateway, browser, desk;
 const ids = [];
 
+/** Runs in the page: counts the object URLs that were made, and those that weren't revoked. */
+function countObjectUrls() {
+  window.objectUrls = { made: 0, held: 0 };
+  const { createObjectURL, revokeObjectURL } = URL;
+  URL.createObjectURL = (object) => {
+    window.objectUrls.made += 1;
+    window.objectUrls.held += 1;
+    return createObjectURL.call(URL, object);
+  };
+  URL.revokeObjectURL = (url) => {
+    window.objectUrls.held -= 1;
+    revokeObjectURL.call(URL, url);
+  };
+}
+
 before(async () => {
   cameras = await Cameras.start(CAMERAS);
   gateway = await Gateway.start({ set: { 'http.console_dir': consoleDir } });
@@ -29,7 +44,7 @@ before(async () => {
   const renamed = await gateway.patch(`/api/v1/cameras/${ids[0]}`, { name: MARKUP });
   assert.equal(renamed.status, 200, renamed.text);
   browser = await launch();
-  desk = await openPage(browser, gateway.url, DESK);
+  desk = await openPage(browser, gateway.url, DESK, (page) => page.addInitScript(countObjectUrls));
 }, { timeout: 60_000 });
 
 after(async () => {
@@ -174,6 +189,134 @@ test('an operator reports from a tile', async () => {
   assert.equal(json.camera_id, ids[5]);
 });
 
+test('without a mouse: a grid on the map, a camera in the list, a report', async () => {
+  const { page } = desk;
+  await page.keyboard.press('Escape'); // closes what the case panel still shows
+  await page.focus('[data-choose-grid] input');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await page.locator('.grid-card').waitFor();
+  await page.keyboard.press('Escape'); // leaves the field …
+  await page.keyboard.press('Escape'); // … and the grid
+  await page.locator('.grid-card').waitFor({ state: 'detached' });
+
+  await page.focus('.cameras li button');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.querySelectorAll('video[data-camera]').length === 1);
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => document.querySelectorAll('video[data-camera]').length === 9);
+
+  await page.focus(`article:has(video[data-camera="${ids[6]}"])`);
+  await page.keyboard.press('Tab');
+  const focused = () => page.evaluate(() => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+    return { label: document.activeElement.ariaLabel, outline: `${outlineStyle} ${outlineWidth}` };
+  });
+  assert.deepEqual(await focused(), { label: '上报事件', outline: 'solid 2px' });
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.activeElement.closest('.report') !== null);
+  await page.keyboard.press('Enter'); // the first of the usual tags
+  await page.focus('.report textarea');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.locator('[data-incident-open]').waitFor();
+  const { json } = await gateway.get(`/api/v1/incidents/${await page.locator('[data-incident-open]').getAttribute('data-incident-open')}`);
+  assert.equal(json.camera_id, ids[6]);
+  await page.keyboard.press('Escape');
+});
+
+test('every button has a name', async () => {
+  const { page } = desk;
+  for (const locale of ['en', 'zh-CN']) {
+    await page.click(`[data-locale="${locale}"]`);
+    const nameless = await page.evaluate(() => {
+      const silent = (button) => !(button.ariaLabel ?? button.innerText).trim();
+      return [...document.querySelectorAll('button')].filter(silent).map((button) => button.outerHTML);
+    });
+    assert.deepEqual(nameless, [], locale);
+    const icons = '.icon-button, .zoom button';
+    const labels = await page.locator(icons).evaluateAll((all) => all.map((one) => one.title));
+    assert.ok(labels.length > 20 && labels.every((label) => (locale === 'en') === /^[ -~]+$/.test(label)), labels.join());
+  }
+});
+
+/** Each tile: its state, how far it plays behind what it has, and how far that is behind the clock. */
+const tileDelays = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll('video[data-camera]')].map((video) => {
+      const { buffered, currentTime, dataset } = video;
+      const end = buffered.length > 0 ? buffered.end(buffered.length - 1) : NaN;
+      return { camera: dataset.camera, state: dataset.state, behind: end - currentTime, lag: Date.now() / 1000 - end };
+    }),
+  );
+
+test('a page that stood still for ten seconds is at live within two', async () => {
+  const { page } = desk;
+  await page.locator('video[data-camera][data-state=live]').nth(8).waitFor();
+  await until(async () => (await tileDelays(page)).every((tile) => tile.behind < 1.5), 10_000, 'all tiles are at live');
+  const before = new Map((await tileDelays(page)).map((tile) => [tile.camera, tile.lag]));
+  const setHidden = (hidden) =>
+    page.evaluate((yes) => {
+      Object.defineProperty(document, 'visibilityState', { value: yes ? 'hidden' : 'visible', configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+  await setHidden(true);
+  // As a frozen page: none of its script runs, and nobody reads the live connection.
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('Debugger.enable');
+  const paused = new Promise((done) => cdp.once('Debugger.paused', done));
+  await cdp.send('Debugger.pause');
+  await paused;
+  await sleep(10_000);
+  const back = Date.now();
+  await cdp.send('Debugger.resume');
+  await cdp.detach();
+  await setHidden(false);
+  const late = (tile) => tile.state !== 'live' || !(tile.behind <= 1.5) || !(tile.lag - before.get(tile.camera) <= 1);
+  for (;;) {
+    const tiles = await tileDelays(page);
+    if (tiles.length === 9 && !tiles.some(late)) break;
+    assert.ok(Date.now() - back < 2_000, `still late: ${JSON.stringify(tiles.filter(late))}`);
+    await sleep(50);
+  }
+  await until(async () => Object.values(await countFrames(page, 1_000)).every((count) => count >= 5), 5_000, 'they move');
+});
+
+test('fifty changes of layout leave nothing behind', async () => {
+  const { page } = desk;
+  const cdp = await page.context().newCDPSession(page);
+  /** How many of these the page holds, after a collection. */
+  const held = async (type) => {
+    const prototype = await cdp.send('Runtime.evaluate', { expression: `${type}.prototype`, objectGroup: 'count' });
+    const found = await cdp.send('Runtime.queryObjects', { prototypeObjectId: prototype.result.objectId, objectGroup: 'count' });
+    const functionDeclaration = 'function () { return this.length; }';
+    const { result } = await cdp.send('Runtime.callFunctionOn', { functionDeclaration, objectId: found.objects.objectId });
+    await cdp.send('Runtime.releaseObjectGroup', { objectGroup: 'count' });
+    return result.value;
+  };
+  const made = await page.evaluate(() => window.objectUrls.made);
+  for (let i = 0; i < 50; i++) {
+    await page.keyboard.press(['1', '9', '4', '6', '9'][i % 5]);
+    await sleep(150);
+  }
+  await page.locator('video[data-camera][data-state=live]').nth(8).waitFor();
+  const urls = await page.evaluate(() => window.objectUrls);
+  assert.ok(urls.made - made >= 50, `the changes made ${urls.made - made} new films`);
+  assert.equal(urls.held, 9, 'an object URL for each tile');
+  let counts;
+  await until(
+    async () => {
+      counts = {};
+      for (const type of ['MediaSource', 'SourceBuffer', 'HTMLVideoElement']) counts[type] = await held(type);
+      return Object.values(counts).every((count) => count <= 12);
+    },
+    10_000,
+    'no more films than tiles',
+  ).catch((error) => assert.fail(`${error.message}: ${JSON.stringify(counts)}`));
+  await cdp.detach();
+});
+
 test('a camera that goes away is said to be offline, and its last picture is gone', async () => {
   const { page } = desk;
   const video = page.locator(`video[data-camera="${ids[0]}"]`);
@@ -211,6 +354,61 @@ test('the language changes everything, and is kept', async () => {
   await page.getByRole('heading', { name: 'Incidents' }).waitFor();
   await page.click('[data-locale=zh-CN]');
   await page.getByRole('heading', { name: '事件队列' }).waitFor();
+});
+
+test('whoever has a password that was given to them is offered a change, and can make it', async () => {
+  const made = await gateway.post('/api/v1/users', { username: 'night-shift', display_name: '夜班', roles: ['commander'] });
+  assert.equal(made.status, 201, made.text);
+  const given = made.json.initial_password;
+  const next = 'seven lanterns';
+  const { page, wrong } = await openPage(browser, gateway.url, DESK, (fresh) =>
+    fresh.addInitScript(() => localStorage.setItem('sharpeyes.wall', JSON.stringify({ layout: 1, slots: [] }))),
+  );
+  await signIn(page, 'night-shift', given);
+  const banner = page.locator('[data-password-banner]');
+  await banner.waitFor();
+  await page.locator('video[data-state=live]').waitFor(); // the work goes on meanwhile
+  await banner.getByRole('button', { name: '修改密码' }).click();
+
+  const submit = async (current, password, repeat) => {
+    await page.fill('input[name=current-password]', current);
+    await page.fill('input[name=new-password]', password);
+    await page.fill('input[name=repeat-password]', repeat);
+    await page.click('form.password button[type=submit]');
+  };
+  for (const [answer, ...entered] of [
+    ['请输入当前密码', '', next, next],
+    ['新密码太短', given, 'short', 'short'],
+    ['不能与用户名相同', given, 'night-shift', 'night-shift'],
+    ['与当前密码相同', given, given, given],
+    ['两次输入的新密码不一致', given, next, `${next}!`],
+    ['当前密码不正确', 'not this one', next, next],
+  ]) {
+    await submit(...entered);
+    await page.locator('form.password [role=alert]', { hasText: answer }).waitFor();
+  }
+  await submit(given, next, next);
+  await page.getByText('密码已修改').waitFor();
+  await page.locator('form.password').waitFor({ state: 'detached' });
+  await banner.waitFor({ state: 'detached' });
+  // It ended the session; the desk goes on in the next one.
+  await page.getByText('已连接', { exact: true }).waitFor();
+  await until(async () => Object.values(await countFrames(page, 1_000)).some((count) => count >= 5), 10_000, 'the picture moves');
+  const enter = (password) => gateway.post('/api/v1/sessions', { username: 'night-shift', password }, { token: null });
+  assert.equal((await enter(given)).status, 401);
+  assert.equal((await enter(next)).json.user.must_change_password, false);
+
+  // The menu has it too, without a mouse.
+  await page.focus('[data-user-menu]');
+  await page.keyboard.press('Enter');
+  await page.getByText('退出登录').waitFor();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.activeElement.name === 'current-password');
+  await page.keyboard.press('Escape');
+  await page.locator('form.password').waitFor({ state: 'detached' });
+  assert.deepEqual(wrong.filter((line) => !/status of 422/.test(line)), []);
+  await page.context().close();
 });
 
 test('on a phone every tab fits', async () => {
