@@ -76,6 +76,12 @@ static void abandon(struct segment *segment, const char *cause)
         unlinkat(segment->volume->dir, path, 0);
 }
 
+/* What stands in one file's way and says nothing of the disk: the other cameras go on. */
+static bool about_one_file(int error)
+{
+    return error == -EEXIST || error == -ENOTDIR || error == -EISDIR || error == -ELOOP;
+}
+
 /* Ends the file at its last whole fragment; what the recorder still sends for it is dropped. */
 static void fail(struct segment *segment, int error)
 {
@@ -96,6 +102,8 @@ static void fail(struct segment *segment, int error)
         segment->closing = true;
     }
     mark(segment, false, "disk");
+    if (about_one_file(error))
+        return;
     pthread_mutex_lock(&volume->lock);
     volume->bad_until_us = se_mono_now_us() + BAD_FOR_US;
     volume->failing = -error;

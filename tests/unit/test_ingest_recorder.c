@@ -347,6 +347,39 @@ static void a_file_that_cannot_be_opened_leaves_a_gap_of_the_disk(void **state)
     place_fini(&place);
 }
 
+static void what_stands_in_one_cameras_way_stops_no_other(void **state)
+{
+    struct place place;
+    struct recorder *recorder, *blocked;
+    char path[256];
+    place_init(&place, NULL);
+    snprintf(path, sizeof(path), "%s/data/recordings/blocked", place.dir);
+    FILE *file = fopen(path, "w"); /* where its directory would be */
+    assert_non_null(file);
+    fclose(file);
+    assert_int_equal(recorder_new(place.volumes, "blocked", &blocked), 0);
+    assert_int_equal(recorder_new(place.volumes, CAMERA, &recorder), 0);
+    recorder_video(blocked, &clip.params);
+    recorder_video(recorder, &clip.params);
+    se_mono_us start = ago(250);
+    for (unsigned from = 0; from < 250; from += 25) {
+        record(recorder, &clip, from, from + 25, start);
+        record(blocked, &clip, from, from + 25, start);
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+        assert_true(volumes_healthy(place.volumes, NULL));
+    }
+    recorder_free(blocked);
+    recorder_free(recorder);
+    place_restart(&place);
+    se_json_ *json = list(&place, 0, se_wall_now_ms() + 1000);
+    const json_t *ranges = json_object_get(json, "ranges");
+    assert_int_equal(place_files(&place), 5); /* none of the other's */
+    assert_int_equal(json_array_size(ranges), 1);
+    double length = seconds(json_array_get(ranges, 0));
+    assert_true(length > 9.95 && length < 10.05);
+    place_fini(&place);
+}
+
 static int count_row(const struct segment_row *row, void *ctx)
 {
     *(unsigned *)ctx += row->open ? 0 : 1;
@@ -482,6 +515,7 @@ int main(void)
         cmocka_unit_test(a_full_queue_drops_whole_groups),
         cmocka_unit_test(a_disk_that_refuses_ends_the_file_whole),
         cmocka_unit_test(a_file_that_cannot_be_opened_leaves_a_gap_of_the_disk),
+        cmocka_unit_test(what_stands_in_one_cameras_way_stops_no_other),
         cmocka_unit_test(a_store_that_is_locked_costs_no_footage),
         cmocka_unit_test(a_volume_without_its_marker_is_refused),
         cmocka_unit_test(a_clock_set_back_begins_a_new_epoch),
