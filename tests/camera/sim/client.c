@@ -37,7 +37,7 @@ static bool keep(struct client *client, const struct iovec *parts, unsigned coun
         client->out_at = client->out_size = 0;
     if (client->out_cap - client->out_size < left) {
         size_t waiting = client->out_size - client->out_at;
-        size_t cap = waiting + left + (64u << 10);
+        size_t cap = 2 * (waiting + left) + (64u << 10); /* doubled: an endless frame comes in pieces */
         uint8_t *out = malloc(cap);
 
         if (!out)
