@@ -46,7 +46,7 @@ export class Cameras {
       args.push('--config', join(cameras.dir, 'config.json'));
     }
     if (options.load) args.push('--load', String(options.load), '--load-clip', options.loadClip ?? 'plain');
-    cameras.process = spawn(join(build, 'camera-sim'), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    cameras.process = spawn(process.env.SE_SIM ?? join(build, 'camera-sim'), args, { stdio: ['ignore', 'pipe', 'pipe'] });
     cameras.log = '';
     cameras.process.stderr.setEncoding('utf8').on('data', (text) => (cameras.log += text));
     cameras.exited = new Promise((done) =>
