@@ -40,6 +40,7 @@ export class LivePlayer {
   ) {
     video.muted = true;
     video.addEventListener('waiting', this.follow);
+    video.addEventListener('error', this.broken);
     document.addEventListener('visibilitychange', this.follow);
   }
 
@@ -67,6 +68,7 @@ export class LivePlayer {
   close(): void {
     this.dead = true;
     this.video.removeEventListener('waiting', this.follow);
+    this.video.removeEventListener('error', this.broken);
     document.removeEventListener('visibilitychange', this.follow);
     this.queue = [];
     this.buffer = null;
@@ -87,12 +89,13 @@ export class LivePlayer {
     this.events.failed(reason);
   }
 
+  private readonly broken = (): void => this.fail(this.video.error?.message ?? 'decoder');
+
   private attach(): void {
     const source = new MediaSource();
     this.source = source;
     this.url = URL.createObjectURL(source);
     source.addEventListener('sourceopen', () => this.work(), { once: true });
-    this.video.addEventListener('error', () => this.fail(this.video.error?.message ?? 'decoder'), { once: true });
     this.video.src = this.url;
   }
 
