@@ -68,6 +68,8 @@ void aac_depay_packet(struct aac_depay *depay, const struct rtp_packet *packet, 
 
 /* For the codecs' files: what comes in a packet. */
 void depay_nal(struct video_depay *depay, const uint8_t *nal, size_t size);
+/* Several NAL units, each behind its length in 16 bits: STAP-A (RFC 6184 5.7.1), AP (RFC 7798 4.4.2). */
+void depay_aggregate(struct video_depay *depay, const uint8_t *data, size_t size);
 /* A fragmented NAL unit: its rebuilt header (1 or 2 bytes, by codec) and first bytes, more bytes, the end. */
 void depay_fragment_begin(struct video_depay *depay, const uint8_t *header, const uint8_t *data, size_t size);
 void depay_fragment_add(struct video_depay *depay, const uint8_t *data, size_t size);

@@ -3,20 +3,6 @@
 
 enum { STAP_A = 24, FU_A = 28 };
 
-static void stap_a(struct video_depay *depay, const uint8_t *data, size_t size)
-{
-    while (size >= 2) {
-        size_t length = (size_t)data[0] << 8 | data[1];
-        if (length > size - 2) {
-            depay_bad(depay);
-            return;
-        }
-        depay_nal(depay, data + 2, length);
-        data += 2 + length;
-        size -= 2 + length;
-    }
-}
-
 static void fu_a(struct video_depay *depay, const uint8_t *data, size_t size)
 {
     if (size < 2) {
@@ -39,7 +25,7 @@ void depay_h264(struct video_depay *depay, const uint8_t *payload, size_t size)
     if (type >= 1 && type <= 23)
         depay_nal(depay, payload, size);
     else if (type == STAP_A)
-        stap_a(depay, payload + 1, size - 1);
+        depay_aggregate(depay, payload + 1, size - 1);
     else if (type == FU_A)
         fu_a(depay, payload, size);
     else if (size) /* interleaved modes, which nobody asked for */

@@ -4,20 +4,6 @@
 
 enum { AP = 48, FU = 49 };
 
-static void aggregation(struct video_depay *depay, const uint8_t *data, size_t size)
-{
-    while (size >= 2) {
-        size_t length = (size_t)data[0] << 8 | data[1];
-        if (length > size - 2) {
-            depay_bad(depay);
-            return;
-        }
-        depay_nal(depay, data + 2, length);
-        data += 2 + length;
-        size -= 2 + length;
-    }
-}
-
 static void fragmentation(struct video_depay *depay, const uint8_t *data, size_t size)
 {
     if (size < 3) {
@@ -40,7 +26,7 @@ void depay_h265(struct video_depay *depay, const uint8_t *payload, size_t size)
     if (type < AP)
         depay_nal(depay, payload, size);
     else if (type == AP)
-        aggregation(depay, payload + 2, size - 2);
+        depay_aggregate(depay, payload + 2, size - 2);
     else if (type == FU)
         fragmentation(depay, payload, size);
     else if (size)

@@ -243,6 +243,20 @@ void depay_nal(struct video_depay *depay, const uint8_t *nal, size_t size)
     }
 }
 
+void depay_aggregate(struct video_depay *depay, const uint8_t *data, size_t size)
+{
+    while (size >= 2) {
+        size_t length = (size_t)data[0] << 8 | data[1];
+        if (length > size - 2) {
+            depay_bad(depay);
+            return;
+        }
+        depay_nal(depay, data + 2, length);
+        data += 2 + length;
+        size -= 2 + length;
+    }
+}
+
 void depay_fragment_begin(struct video_depay *depay, const uint8_t *header, const uint8_t *data, size_t size)
 {
     if (depay->fragment)
