@@ -14,7 +14,7 @@ struct work {
     struct http_response *res;
     struct user_row row;
     const char *password; /* to be shown once, or NULL */
-    const char *department_id, *after;
+    const char *department, *scope_department_id, *after;
     int limit;
     bool must_change;
     char hash[128];
@@ -24,15 +24,16 @@ struct work {
 static int read_list(struct store_tx *tx, void *ctx)
 {
     struct work *work = ctx;
-    return store_user_list(tx, work->department_id, work->after, work->limit + 1, &work->json);
+    return store_user_list(tx, work->department, work->scope_department_id, work->after, work->limit + 1,
+                           &work->json);
 }
 
 static int list(struct http_request *req, struct http_response *res)
 {
-    struct work work = {.department_id = http_query(req, "department_id")};
+    struct work work = {.department = http_query(req, "department_id")};
     int r = http_page(req, res, &work.limit, &work.after);
     if (!req->who.all_departments) {
-        work.department_id = req->who.department_id;
+        work.scope_department_id = req->who.department_id;
     }
     r = r < 0 ? r : store_read(http_deps(req)->store, read_list, &work);
     if (r < 0) {

@@ -194,15 +194,18 @@ int store_user_get(struct store_tx *tx, const char *id_or_username, json_t **ret
     return r;
 }
 
-int store_user_list(struct store_tx *tx, const char *department_id, const char *after, int limit,
-                    json_t **ret_users)
+int store_user_list(struct store_tx *tx, const char *department, const char *scope_department_id,
+                    const char *after, int limit, json_t **ret_users)
 {
     se_json_ *users = NULL;
     int r = sql_json_rows(tx,
                           "SELECT " USER_COLUMNS " FROM account "
-                          "WHERE (CAST($1 AS TEXT) IS NULL OR department_id = $1) AND id > $2 "
-                          "ORDER BY id LIMIT $3",
-                          SQL_ARGS(SQL_TEXT(department_id), SQL_TEXT(after ? after : ""), SQL_INT(limit)),
+                          "WHERE (CAST($1 AS TEXT) IS NULL OR department_id IN "
+                          "       (SELECT id FROM department WHERE id = $1 OR code = $1)) "
+                          "AND (CAST($2 AS TEXT) IS NULL OR department_id = $2) AND id > $3 "
+                          "ORDER BY id LIMIT $4",
+                          SQL_ARGS(SQL_TEXT(department), SQL_TEXT(scope_department_id),
+                                   SQL_TEXT(after ? after : ""), SQL_INT(limit)),
                           &users);
     size_t i;
     json_t *user;

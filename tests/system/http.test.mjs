@@ -290,6 +290,9 @@ test('roles decide, and departments stay apart', async () => {
   assert.deepEqual(seen, ['OWN']);
   const users = (await g.get('/api/v1/users', as(admin.token))).json.items.map((u) => u.username);
   assert.deepEqual(users.sort(), ['dept-admin', 'worker']);
+  const ofOthers = await g.get(`/api/v1/users?department_id=${other.id}`, as(admin.token));
+  assert.deepEqual(ofOthers.json.items, [], 'what was asked for, within what may be seen');
+  assert.equal((await g.get('/api/v1/users?department_id=mine', as(admin.token))).json.items.length, 2);
   assert.equal((await g.get('/api/v1/users/admin', as(admin.token))).status, 404);
   await g.delete(`/api/v1/cameras/${hidden.id}`);
   const denied = (await g.get('/api/v1/audit?action=access.denied')).json.items;

@@ -48,9 +48,9 @@ int store_user_password(struct store_tx *tx, const char *id, const char *passwor
 /* {id,username,display_name,department_id,division_id,enabled,must_change_password,roles:[…],
  * created_at,updated_at,last_sign_in_at}; -ENOENT. Never the hash. */
 int store_user_get(struct store_tx *tx, const char *id_or_username, json_t **ret_user);
-/* department_id NULL: of all. */
-int store_user_list(struct store_tx *tx, const char *department_id, const char *after, int limit,
-                    json_t **ret_users);
+/* department: asked for, by id or code; scope: the only one the caller may see, by id. NULL: all. */
+int store_user_list(struct store_tx *tx, const char *department, const char *scope_department_id,
+                    const char *after, int limit, json_t **ret_users);
 int store_user_count(struct store_tx *tx, int64_t *ret_count);
 /* How many enabled users hold the role, but for one: so that the last administrator stays. */
 int store_role_holders(struct store_tx *tx, const char *role, const char *but_user_id, int64_t *ret_count);
