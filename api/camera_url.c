@@ -43,6 +43,12 @@ static bool printable(const char *text)
     return true;
 }
 
+/* "user:12" rather than "10.1.2.3:12" or "[fd00::1]:12". */
+static bool looks_like_user_info(const char *start, size_t len)
+{
+    return *start != '[' && memchr(start, ':', len) && !memchr(start, '.', len);
+}
+
 int camera_url_split(const char *text, char **ret_url, char **ret_username, char **ret_password,
                      struct se_err *err)
 {
@@ -55,6 +61,12 @@ int camera_url_split(const char *text, char **ret_url, char **ret_username, char
         return se_fail(err, -EINVAL, "must look like rtsp://HOST:PORT/PATH");
     }
     const char *at = memrchr(start, '@', len);
+    /* A password with a bare / ? or # would be cut there, and its rest be kept and shown as the path. */
+    if (strchr(start, '#') || (!at && strchr(start + len, '@') && looks_like_user_info(start, len))) {
+        return se_fail(err, -EINVAL,
+                       "has # or @ behind the host; in a user name or password write / ? # @ as %%2F %%3F "
+                       "%%23 %%40, or give them as username and password");
+    }
     se_free_ char *username = NULL, *password = NULL;
     if (at) {
         const char *colon = memchr(start, ':', (size_t)(at - start));

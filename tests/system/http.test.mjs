@@ -391,6 +391,17 @@ test('cameras: made, read, changed, deleted; secrets stay inside', async () => {
   assert.equal((await g.get(`/api/v1/cameras/${id}`)).status, 404);
 });
 
+test('a password that is not escaped in the URL is not taken for its path', async () => {
+  for (const password of ['sh0wn#1', '12/sh0wn', '12?sh0wn']) {
+    const answer = await g.post('/api/v1/cameras', camera(undefined, { name: 'bare', streams: [{ role: 'main', url: `rtsp://root:${password}@127.0.0.1:9/stream` }] }));
+    assert.equal(answer.status, 422, password);
+    assert.equal(answer.json.errors[0].field, 'streams/0/url');
+    assert.doesNotMatch(answer.text, /sh0wn/);
+  }
+  assert.doesNotMatch((await g.get('/api/v1/audit?limit=1000')).text, /sh0wn/);
+  assert.doesNotMatch(g.log, /sh0wn/);
+});
+
 test('lists are paged', async () => {
   for (const n of [1, 2, 3]) assert.equal((await g.post('/api/v1/cameras', camera(`PAGE${n}`))).status, 201);
   const seen = [];

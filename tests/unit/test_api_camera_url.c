@@ -23,6 +23,7 @@ static void user_info_is_split_out(void **state)
         {"rtsp://u:p@q@h/s", "rtsp://h/s", "u", "p@q"},
         {"rtsp://u:@[fd00::1]:554/s", "rtsp://[fd00::1]:554/s", "u", ""},
         {"rtsp://h/a@b:c", "rtsp://h/a@b:c", NULL, NULL},
+        {"rtsp://10.0.0.1:554/a@b", "rtsp://10.0.0.1:554/a@b", NULL, NULL},
     };
     for (size_t i = 0; i < SE_ARRAY_LEN(cases); i++) {
         char *url = NULL, *username = NULL, *password = NULL;
@@ -50,6 +51,9 @@ static void nonsense_is_refused_in_words(void **state)
         "rtsp://u%0d%0a@h",
         "rtsp://u:p%00@h",
         "rtsp://u%ff@h",
+        "rtsp://u:secret#x@h/s",
+        "rtsp://u:123/x@h/s",
+        "rtsp://u:123?x@h/s",
     };
     for (size_t i = 0; i < SE_ARRAY_LEN(bad); i++) {
         char *url = NULL, *username = NULL, *password = NULL;
@@ -58,6 +62,7 @@ static void nonsense_is_refused_in_words(void **state)
             fail_msg("%s was taken", bad[i]);
         }
         assert_true(err.text[0]);
+        assert_null(strstr(err.text, "secret"));
         assert_null(url);
     }
 }
