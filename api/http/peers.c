@@ -5,9 +5,11 @@
 #include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "http/server.h"
@@ -159,6 +161,19 @@ static void linger_sweep(struct peers *peers, se_mono_us now_us)
     }
 }
 
+/* Has the client closed in the middle of a body? libmicrohttpd 0.9.75 does not learn of a FIN that comes with
+ * the last bytes it reads (its epoll is edge-triggered), and would keep what has come of the body. Twice, a
+ * second apart: meanwhile it has taken those bytes, should they complete the body. */
+static bool body_abandoned(struct peer *peer)
+{
+    struct pollfd poll_fd = {.fd = peer->fd, .events = POLLRDHUP};
+    int waiting = 0;
+    bool before = peer->closed;
+    peer->closed = peer->state == PEER_BODY && poll(&poll_fd, 1, 0) == 1 &&
+                   ioctl(peer->fd, FIONREAD, &waiting) == 0 && waiting == 0;
+    return before && peer->closed;
+}
+
 void peers_sweep(struct peers *peers)
 {
     static const enum http_metric causes[] = {HTTP_METRIC_CUT_IDLE, HTTP_METRIC_CUT_HEADERS,
@@ -166,7 +181,8 @@ void peers_sweep(struct peers *peers)
     se_mono_us now_us = se_mono_now_us();
     pthread_mutex_lock(&peers->lock);
     for (struct peer *peer = peers->first; peer; peer = peer->next) {
-        if (!peer->cut && now_us - peer->since_us > patience_us(peers, peer->state)) {
+        if (!peer->cut &&
+            (body_abandoned(peer) || now_us - peer->since_us > patience_us(peers, peer->state))) {
             peer->cut = true;
             http_count(causes[peer->state]);
             shutdown(peer->fd, SHUT_RDWR);

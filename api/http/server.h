@@ -67,6 +67,7 @@ struct peer {
     enum peer_state state;
     se_mono_us since_us;
     bool cut;
+    bool closed; /* at the last sweep its client had closed, with nothing left to read */
 };
 struct peers_patience {
     unsigned idle_s, headers_s, body_s;
