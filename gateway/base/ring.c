@@ -22,38 +22,6 @@ struct se_ring {
     char *items;
 };
 
-int se_ring_new(size_t item_size, size_t bound, struct se_ring **ret_ring)
-{
-    struct se_ring *ring;
-
-    assert(item_size > 0 && bound > 0);
-    ring = calloc(1, sizeof(*ring));
-    if (!ring)
-        return -ENOMEM;
-    ring->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (ring->fd < 0) {
-        int r = -errno;
-
-        free(ring);
-        return r;
-    }
-    pthread_mutex_init(&ring->mutex, NULL);
-    ring->item_size = item_size;
-    ring->bound = bound;
-    *ret_ring = ring;
-    return 0;
-}
-
-void se_ring_free(struct se_ring *ring)
-{
-    if (!ring)
-        return;
-    close(ring->fd);
-    pthread_mutex_destroy(&ring->mutex);
-    free(ring->items);
-    free(ring);
-}
-
 static char *place(const struct se_ring *ring, size_t i)
 {
     return ring->items + (ring->head + i) % ring->capacity * ring->item_size;
@@ -76,6 +44,42 @@ static int grow(struct se_ring *ring)
     ring->capacity = capacity;
     ring->head = 0;
     return 0;
+}
+
+int se_ring_new(size_t item_size, size_t bound, struct se_ring **ret_ring)
+{
+    struct se_ring *ring;
+
+    assert(item_size > 0 && bound > 0);
+    ring = calloc(1, sizeof(*ring));
+    if (!ring)
+        return -ENOMEM;
+    ring->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (ring->fd < 0) {
+        int r = -errno;
+
+        free(ring);
+        return r;
+    }
+    pthread_mutex_init(&ring->mutex, NULL);
+    ring->item_size = item_size;
+    ring->bound = bound;
+    if (grow(ring) < 0) { /* now, so that an empty ring can always take a record */
+        se_ring_free(ring);
+        return -ENOMEM;
+    }
+    *ret_ring = ring;
+    return 0;
+}
+
+void se_ring_free(struct se_ring *ring)
+{
+    if (!ring)
+        return;
+    close(ring->fd);
+    pthread_mutex_destroy(&ring->mutex);
+    free(ring->items);
+    free(ring);
 }
 
 int se_ring_push(struct se_ring *ring, const void *item)
