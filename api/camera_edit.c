@@ -12,6 +12,7 @@
 static const char *const roles[STREAM_ROLES] = {"main", "sub"};
 static const char *const modes[] = {"continuous", "on_demand", "off", NULL};
 static const char *const transports[] = {"auto", "tcp", "udp", NULL};
+static const char *const engines[] = {"auto", "ffmpeg", NULL};
 
 /* Replaces an owned text. */
 static int put(char **at, const char *text)
@@ -46,6 +47,8 @@ static void stream_fini(struct camera_edit_stream *stream)
     put_secret(&stream->password, NULL);
     free(stream->sealed);
     free(stream->transport);
+    free(stream->engine);
+    free(stream->tls_fingerprint);
     *stream = (struct camera_edit_stream){0};
 }
 
@@ -89,7 +92,8 @@ static int take(const struct camera_row *row, void *ctx)
         struct camera_edit_stream *to = &edit->streams[strcmp(from->role, "sub") == 0];
         to->there = true;
         if (put(&to->url, from->url) < 0 || put(&to->username, from->username) < 0 ||
-            put(&to->sealed, from->password_sealed) < 0 || put(&to->transport, from->transport) < 0) {
+            put(&to->sealed, from->password_sealed) < 0 || put(&to->transport, from->transport) < 0 ||
+            put(&to->engine, from->engine) < 0 || put(&to->tls_fingerprint, from->tls_fingerprint) < 0) {
             return -ENOMEM;
         }
         if (to->sealed) {
@@ -210,6 +214,29 @@ static void apply_credentials(struct camera_edit_stream *stream, struct fields *
     }
 }
 
+/* A SHA-256 of the camera's certificate as tools print it: hex, with or without colons. */
+static void apply_fingerprint(struct camera_edit_stream *stream, struct fields *fields)
+{
+    if (!field_given(fields, "tls_fingerprint")) {
+        return;
+    }
+    const char *text = field_text(fields, "tls_fingerprint", 0, 128, NULL);
+    char digits[65];
+    size_t n = 0;
+    for (const char *p = text ? text : ""; *p && n < 65; p++) {
+        if (*p != ':' && *p != ' ') {
+            digits[n++] = *p >= 'A' && *p <= 'F' ? (char)(*p - 'A' + 'a') : *p;
+        }
+    }
+    digits[n < 65 ? n : 64] = 0;
+    if (n != 0 && (n != 64 || strspn(digits, "0123456789abcdef") != 64)) {
+        field_wrong(fields, "tls_fingerprint",
+                    "must be the SHA-256 of the camera's certificate: 64 hex digits");
+        return;
+    }
+    fields->bad |= put(&stream->tls_fingerprint, n ? digits : NULL) < 0;
+}
+
 static void apply_stream(struct camera_edit *edit, struct fields *fields, size_t index, const json_t *json,
                          bool seen[STREAM_ROLES])
 {
@@ -236,8 +263,11 @@ static void apply_stream(struct camera_edit *edit, struct fields *fields, size_t
     apply_credentials(stream, &inner);
     const char *transport =
         field_word(&inner, "transport", transports, stream->transport ? stream->transport : "auto");
+    const char *engine = field_word(&inner, "engine", engines, stream->engine ? stream->engine : "auto");
+    apply_fingerprint(stream, &inner);
     stream->there = true;
-    fields->bad = fields->bad || inner.bad || put(&stream->transport, transport) < 0;
+    fields->bad = fields->bad || inner.bad || put(&stream->transport, transport) < 0 ||
+                  put(&stream->engine, engine) < 0;
 }
 
 static void apply_streams(struct camera_edit *edit, struct fields *fields, bool is_new)
@@ -341,6 +371,9 @@ void camera_edit_spec(const struct camera_edit *edit, struct camera_spec *ret_sp
         spec.streams[i].url = from->url;
         spec.streams[i].username = from->username;
         spec.streams[i].password = from->password;
+        spec.streams[i].tls_fingerprint = from->tls_fingerprint;
+        spec.streams[i].engine =
+            from->engine && strcmp(from->engine, "ffmpeg") == 0 ? ENGINE_FFMPEG : ENGINE_AUTO;
         for (int t = 0; transports[t]; t++) {
             if (strcmp(transports[t], from->transport) == 0) {
                 spec.streams[i].transport = (enum stream_transport)t;
@@ -366,11 +399,14 @@ void camera_edit_row(const struct camera_edit *edit, struct camera_row *ret_row)
     for (size_t i = 0; i < STREAM_ROLES; i++) {
         const struct camera_edit_stream *from = &edit->streams[i];
         if (from->there) {
-            row.streams[row.stream_count++] = (struct camera_stream_row){.role = roles[i],
-                                                                         .url = from->url,
-                                                                         .username = from->username,
-                                                                         .password_sealed = from->sealed,
-                                                                         .transport = from->transport};
+            row.streams[row.stream_count++] =
+                (struct camera_stream_row){.role = roles[i],
+                                           .url = from->url,
+                                           .username = from->username,
+                                           .password_sealed = from->sealed,
+                                           .transport = from->transport,
+                                           .engine = from->engine,
+                                           .tls_fingerprint = from->tls_fingerprint};
         }
     }
     *ret_row = row;

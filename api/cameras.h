@@ -27,6 +27,8 @@ struct camera_edit {
         char *password; /* plain */
         char *sealed;
         char *transport;
+        char *engine;
+        char *tls_fingerprint; /* or NULL */
     } streams[STREAM_ROLES];
 };
 void camera_edit_init(struct camera_edit *edit); /* defaults of the contract */

@@ -267,38 +267,50 @@ struct single {
     struct http_stream stream;
     struct hub *hub;
     struct hub_cursor cursor;
-    struct se_buf *item;
-    size_t sent;
+    struct hub_item item; /* going out */
+    size_t sent;          /* of its head and data */
     uint32_t version;
     bool started, ended;
 };
+
+/* As much of an item as fits; cleared when all of it went. */
+static size_t item_copy(struct hub_item *item, size_t *sent, uint8_t *out, size_t size)
+{
+    const struct se_buf *parts[] = {item->head, item->data};
+    size_t done = 0, start = 0;
+    for (unsigned i = 0; i < SE_ARRAY_LEN(parts); i++) {
+        size_t part = parts[i] ? parts[i]->size : 0;
+        if (done < size && *sent < start + part) {
+            size_t left = start + part - *sent, n = left < size - done ? left : size - done;
+            memcpy(out + done, parts[i]->data + (*sent - start), n);
+            *sent += n;
+            done += n;
+        }
+        start += part;
+    }
+    if (*sent == start)
+        hub_item_clear(item);
+    return done;
+}
 
 static long single_fill(struct http_stream *stream, void *out, size_t size)
 {
     struct single *single = SE_CONTAINER_OF(stream, struct single, stream);
     size_t done = 0;
     while (done < size && !single->ended) {
-        if (!single->item) {
-            struct hub_item item;
-            hub_read(single->hub, &single->cursor, &item);
-            if (item.kind == HUB_NOTHING)
+        if (single->item.kind == HUB_NOTHING) {
+            hub_read(single->hub, &single->cursor, &single->item);
+            if (single->item.kind == HUB_NOTHING)
                 break;
-            if (item.kind == HUB_INIT && single->started) {
-                se_buf_unref(&item.data);
+            if (single->item.kind == HUB_INIT && single->started) {
+                hub_item_clear(&single->item);
                 single->ended = true; /* a file has one codec */
                 break;
             }
             single->started = true;
-            single->item = item.data;
             single->sent = 0;
         }
-        size_t left = single->item->size - single->sent;
-        size_t n = left < size - done ? left : size - done;
-        memcpy((char *)out + done, single->item->data + single->sent, n);
-        single->sent += n;
-        done += n;
-        if (single->sent == single->item->size)
-            se_buf_unref(&single->item);
+        done += item_copy(&single->item, &single->sent, (uint8_t *)out + done, size - done);
     }
     struct hub_state state;
     hub_state(single->hub, &state);
@@ -310,7 +322,8 @@ static long single_fill(struct http_stream *stream, void *out, size_t size)
 static bool single_ready(struct http_stream *stream)
 {
     struct single *single = SE_CONTAINER_OF(stream, struct single, stream);
-    return single->item || single->ended || hub_news(single->hub, &single->cursor, single->version);
+    return single->item.kind != HUB_NOTHING || single->ended ||
+           hub_news(single->hub, &single->cursor, single->version);
 }
 
 static void single_free(struct http_stream *stream)
@@ -318,7 +331,7 @@ static void single_free(struct http_stream *stream)
     struct single *single = SE_CONTAINER_OF(stream, struct single, stream);
     hub_viewer_remove(single->hub);
     hub_unref(&single->hub);
-    se_buf_unref(&single->item);
+    hub_item_clear(&single->item);
     free(single);
 }
 

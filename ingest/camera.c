@@ -39,7 +39,8 @@ static void clear_spec(struct stream *stream)
     free(stream->url);
     free(stream->username);
     free(stream->password);
-    stream->url = stream->username = stream->password = NULL;
+    free(stream->tls_fingerprint);
+    stream->url = stream->username = stream->password = stream->tls_fingerprint = NULL;
 }
 
 void camera_unref(struct camera **camera)
@@ -229,7 +230,8 @@ static int apply_stream(struct stream *stream, const struct camera_stream_spec *
         return 0;
     }
     if (stream->url && same(stream->url, spec->url) && same(stream->username, spec->username) &&
-        same(stream->password, spec->password) && stream->transport == spec->transport)
+        same(stream->password, spec->password) && stream->transport == spec->transport &&
+        stream->engine == spec->engine && same(stream->tls_fingerprint, spec->tls_fingerprint))
         return 0;
     if (!stream->hub) {
         struct hub *hub;
@@ -241,15 +243,18 @@ static int apply_stream(struct stream *stream, const struct camera_stream_spec *
         stream->hub = hub;
         pthread_mutex_unlock(hub_lock);
     }
-    char *url, *username = NULL, *password = NULL;
+    char *url, *username = NULL, *password = NULL, *fingerprint = NULL;
     int r = copy(spec->url, &url);
     if (r == 0)
         r = copy(spec->username, &username);
+    if (r == 0)
+        r = copy(spec->tls_fingerprint, &fingerprint);
     if (r == 0)
         r = copy(spec->password, &password);
     if (r < 0) {
         free(url);
         free(username);
+        free(fingerprint);
         return r;
     }
     clear_spec(stream);
@@ -257,6 +262,8 @@ static int apply_stream(struct stream *stream, const struct camera_stream_spec *
     stream->username = username;
     stream->password = password;
     stream->transport = spec->transport;
+    stream->engine = spec->engine;
+    stream->tls_fingerprint = fingerprint;
     stream->changed = true;
     return 0;
 }
@@ -310,13 +317,14 @@ static json_t *stream_json(const struct stream_seen *seen, enum stream_role role
     const char *codec = seen->codec == CODEC_H264 || seen->codec == CODEC_H265 ? codecs[seen->codec] : NULL;
     /* "?": nulls where nothing is known yet */
     return json_pack(
-        "{s:s, s:s, s:o, s:s?, s:o, s:o, s:f, s:I, s:I, s:I, s:s?, s:s?}", "role",
+        "{s:s, s:s, s:o, s:s?, s:o, s:o, s:f, s:I, s:I, s:I, s:f, s:I, s:s?, s:s?, s:s?}", "role",
         role == STREAM_MAIN ? "main" : "sub", "state", source_state_name(seen->state), "since",
         time_json(seen->since_ms), "codec", codec, "width", codec ? json_integer(seen->width) : json_null(),
         "height", codec ? json_integer(seen->height) : json_null(), "fps",
         (double)(int64_t)(seen->fps * 100 + 0.5) / 100, "bitrate_bps", (json_int_t)(seen->bitrate_bps + 0.5),
-        "packets_lost", (json_int_t)seen->packets_lost, "reconnects", (json_int_t)seen->reconnects,
-        "last_error", seen->last_error[0] ? seen->last_error : NULL, "audio",
+        "packets_lost", (json_int_t)seen->packets_lost, "packets_late", (json_int_t)seen->packets_late,
+        "jitter_ms", (double)(seen->jitter_us / 100) / 10, "reconnects", (json_int_t)seen->reconnects,
+        "transport", seen->transport, "last_error", seen->last_error[0] ? seen->last_error : NULL, "audio",
         seen->audio[0] ? seen->audio : NULL);
 }
 

@@ -16,7 +16,8 @@
 /* What all cameras of an ingest share. Fixed while cameras live. */
 struct camera_host {
     const struct options *options;
-    int (*pick)(const char *url, const struct source_ops **ret_ops, struct se_err *err); /* source_pick() */
+    int (*pick)(const char *url, enum stream_engine engine, const struct source_ops **ret_ops,
+                struct se_err *err); /* source_pick() */
     struct se_pool *pool;
     struct hub_shared *hub_shared;
     struct volumes *volumes;
@@ -47,7 +48,9 @@ struct stream_seen {
     enum codec codec;
     unsigned width, height;
     double fps, bitrate_bps;
-    uint64_t packets_lost, reconnects;
+    uint64_t packets_lost, packets_late, reconnects;
+    uint32_t jitter_us;
+    const char *transport; /* static text or NULL */
     char last_error[160];
     char audio[48]; /* "AAC", or why there is none; "" : not known */
 };
@@ -57,9 +60,11 @@ struct stream {
     enum stream_role role;
     char *url, *username, *password; /* url NULL: the camera has none */
     enum stream_transport transport;
-    struct hub *hub;      /* written under the table's mutex, see ingest.c */
-    _Atomic bool watched; /* set by any thread */
-    bool changed;         /* the source must be started anew */
+    enum stream_engine engine;
+    char *tls_fingerprint; /* or NULL */
+    struct hub *hub;       /* written under the table's mutex, see ingest.c */
+    _Atomic bool watched;  /* set by any thread */
+    bool changed;          /* the source must be started anew */
     struct se_timer linger;
     struct source *source;
     const struct source_ops *ops;

@@ -265,7 +265,7 @@ static int check_stream(struct ingest *ingest, const struct camera_stream_spec *
     struct rtsp_url url = {0};
     snprintf(field, sizeof(field), "streams/%u/url", role);
     const struct source_ops *ops;
-    int r = source_pick(spec->url, &ops, &why);
+    int r = source_pick(spec->url, spec->engine, &ops, &why);
     if (r == 0)
         r = rtsp_url_parse(spec->url, &url, &why);
     if (r < 0)

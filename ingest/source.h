@@ -22,13 +22,17 @@ struct source_sink {
 struct source_stats {
     uint64_t bytes, units, packets, packets_lost, garbage_bytes, reconnects;
     uint64_t units_damaged, units_too_big;
-    char last_error[160]; /* plain words, no secret */
+    uint64_t packets_late; /* over UDP: behind their place in the reordering buffer, left out */
+    uint32_t jitter_us;    /* of arrival, RFC 3550 6.4.1; 0: not known */
+    const char *transport; /* in use: "tcp", "udp", "tls", "http" …; static text, NULL: not connected */
+    char last_error[160];  /* plain words, no secret */
 };
 
 struct source_config {
     const char *url, *username, *password;
     enum stream_transport transport;
-    unsigned auth_tries; /* before it waits ingest.auth_retry_s; 0: 3 */
+    const char *tls_fingerprint; /* or NULL; see camera_spec */
+    unsigned auth_tries;         /* before it waits ingest.auth_retry_s; 0: 3 */
     const struct options *options;
     struct se_pool *pool; /* DNS */
 };
@@ -48,7 +52,10 @@ struct source {
     const struct source_ops *ops;
 };
 extern const struct source_ops source_rtsp;
-/* The back end for a URL: by scheme. -EINVAL with words for what is not supported or not allowed. */
-int source_pick(const char *url, const struct source_ops **ret_ops, struct se_err *err);
+/* The back end for a stream: by scheme and engine. -EINVAL with words for what is not supported or not
+ * allowed.
+ */
+int source_pick(const char *url, enum stream_engine engine, const struct source_ops **ret_ops,
+                struct se_err *err);
 
 #endif

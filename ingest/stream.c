@@ -74,7 +74,10 @@ void stream_publish(struct stream *stream)
         .width = stream->video.width,
         .height = stream->video.height,
         .packets_lost = stream->before.packets_lost + stats.packets_lost,
+        .packets_late = stream->before.packets_late + stats.packets_late,
         .reconnects = stream->before.reconnects + stats.reconnects,
+        .jitter_us = stats.jitter_us,
+        .transport = stats.transport,
     };
     if (stream->last_frame_us) /* arrival is monotonic; people read wall time */
         seen.last_frame_ms = se_wall_now_ms() - (se_mono_now_us() - stream->last_frame_us) / 1000;
@@ -185,6 +188,7 @@ void stream_start(struct stream *stream)
         .username = stream->username,
         .password = stream->password,
         .transport = stream->transport,
+        .tls_fingerprint = stream->tls_fingerprint,
         .options = host->options,
         .pool = host->pool,
         /* A camera counts the tries of both its streams as one user's. */
@@ -198,7 +202,7 @@ void stream_start(struct stream *stream)
     stream->rate = (struct rate){0};
     stream->counted = (struct source_stats){0};
     stream->audio_note[0] = 0;
-    int r = host->pick(stream->url, &stream->ops, &err);
+    int r = host->pick(stream->url, stream->engine, &stream->ops, &err);
     if (r == 0)
         r = stream->ops->start(stream->camera->loop, &config, &sink, &stream->source);
     if (r < 0) {
@@ -216,6 +220,7 @@ void stream_stop(struct stream *stream, enum source_state state)
         stream->ops->stop(stream->source);
         stream->source = NULL;
         stream->before.packets_lost += stats.packets_lost;
+        stream->before.packets_late += stats.packets_late;
         stream->before.reconnects += stats.reconnects;
         stream->counted = (struct source_stats){0};
     }

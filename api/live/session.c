@@ -38,8 +38,9 @@ struct live_session {
     se_mono_us keepalive_at_us;
     /* The record that is going out. */
     uint8_t head[LIVE_HEAD];
-    struct se_buf *payload;
-    size_t sent, total; /* of head and payload */
+    struct se_buf *boxes;   /* of a fragment, or NULL */
+    struct se_buf *payload; /* or NULL */
+    size_t sent, total;     /* of the three */
 };
 
 int live_session_new(int64_t keepalive_us, struct live_session **ret_session)
@@ -103,6 +104,7 @@ void live_session_unref(struct live_session **psession)
     if (!session || atomic_fetch_sub_explicit(&session->refs, 1, memory_order_acq_rel) != 1)
         return;
     live_session_end(session);
+    se_buf_unref(&session->boxes);
     se_buf_unref(&session->payload);
     pthread_mutex_destroy(&session->lock);
     free(session);
@@ -256,16 +258,19 @@ static json_t *describe(const struct tile *tile, unsigned number, const struct h
 
 /* --- records ------------------------------------------------------------------------------------------- */
 
-/* Takes payload (NULL: none). */
-static void begin(struct live_session *session, enum live_record kind, unsigned tile, struct se_buf *payload)
+/* Takes boxes and payload (NULL: none). */
+static void begin(struct live_session *session, enum live_record kind, unsigned tile, struct se_buf *boxes,
+                  struct se_buf *payload)
 {
-    size_t size = payload ? payload->size : 0;
+    size_t size = (boxes ? boxes->size : 0) + (payload ? payload->size : 0);
     session->head[0] = (uint8_t)kind;
     session->head[1] = (uint8_t)tile;
     session->head[2] = session->head[3] = 0;
     for (unsigned i = 0; i < 4; i++)
         session->head[4 + i] = (uint8_t)(size >> (24 - 8 * i));
+    se_buf_unref(&session->boxes);
     se_buf_unref(&session->payload);
+    session->boxes = boxes;
     session->payload = payload;
     session->sent = 0;
     session->total = LIVE_HEAD + size;
@@ -276,7 +281,7 @@ static bool begin_text(struct live_session *session, unsigned tile, const char *
     struct se_buf *payload = text ? se_buf_copy(text, strlen(text)) : NULL;
     if (!payload)
         return false; /* no memory now: the tile is asked again */
-    begin(session, LIVE_JSON, tile, payload);
+    begin(session, LIVE_JSON, tile, NULL, payload);
     return true;
 }
 
@@ -303,13 +308,13 @@ static bool next_video(struct live_session *session, unsigned number, const stru
     if (item.kind == HUB_NOTHING)
         return false;
     if (item.kind == HUB_INIT && !tile->said_init) {
-        se_buf_unref(&item.data);
+        hub_item_clear(&item);
         tile->say = tile->said_init = true;
         return say(session, number, state);
     }
     tile->cursor = peek;
     tile->said_init = false;
-    begin(session, item.kind == HUB_INIT ? LIVE_INIT : LIVE_FRAGMENT, number, item.data);
+    begin(session, item.kind == HUB_INIT ? LIVE_INIT : LIVE_FRAGMENT, number, item.head, item.data);
     return true;
 }
 
@@ -325,7 +330,7 @@ static bool next_audio(struct live_session *session, unsigned number, const stru
     if (item.kind == HUB_NOTHING)
         return false;
     if (item.kind == HUB_INIT && !tile->said_audio_init) {
-        se_buf_unref(&item.data);
+        hub_item_clear(&item);
         struct hub_state audio = *state;
         memcpy(audio.mime, state->audio_mime, sizeof(state->audio_mime));
         se_json_ *record = describe(tile, number + LIVE_AUDIO, &audio);
@@ -335,7 +340,8 @@ static bool next_audio(struct live_session *session, unsigned number, const stru
     }
     tile->audio_cursor = peek;
     tile->said_audio_init = false;
-    begin(session, item.kind == HUB_INIT ? LIVE_INIT : LIVE_FRAGMENT, number + LIVE_AUDIO, item.data);
+    begin(session, item.kind == HUB_INIT ? LIVE_INIT : LIVE_FRAGMENT, number + LIVE_AUDIO, item.head,
+          item.data);
     return true;
 }
 
@@ -364,7 +370,7 @@ static bool next_record(struct live_session *session)
     se_mono_us now = se_mono_now_us();
     if (now >= session->keepalive_at_us) {
         session->keepalive_at_us = now + session->keepalive_us;
-        begin(session, LIVE_KEEPALIVE, 0, NULL);
+        begin(session, LIVE_KEEPALIVE, 0, NULL, NULL);
         return true;
     }
     for (unsigned i = 0; i < LIVE_TILES; i++) {
@@ -377,21 +383,31 @@ static bool next_record(struct live_session *session)
     return false;
 }
 
+/* Bytes [start, start + size) of the record lie at data: copies what has not gone yet and fits. */
+static size_t copy_part(struct live_session *session, size_t start, const uint8_t *data, size_t size,
+                        uint8_t *out, size_t room)
+{
+    if (session->sent >= start + size || !room)
+        return 0;
+    size_t left = start + size - session->sent, n = left < room ? left : room;
+    memcpy(out, data + (session->sent - start), n);
+    session->sent += n;
+    return n;
+}
+
 static size_t copy_out(struct live_session *session, uint8_t *out, size_t size)
 {
-    size_t done = 0;
-    while (done < size && session->sent < session->total) {
-        bool head = session->sent < LIVE_HEAD;
-        const uint8_t *from =
-            head ? session->head + session->sent : session->payload->data + (session->sent - LIVE_HEAD);
-        size_t left = head ? LIVE_HEAD - session->sent : session->total - session->sent;
-        size_t n = left < size - done ? left : size - done;
-        memcpy(out + done, from, n);
-        session->sent += n;
-        done += n;
-    }
-    if (session->sent == session->total)
+    const struct se_buf *boxes = session->boxes, *payload = session->payload;
+    size_t done = copy_part(session, 0, session->head, LIVE_HEAD, out, size), start = LIVE_HEAD;
+    if (boxes)
+        done += copy_part(session, start, boxes->data, boxes->size, out + done, size - done);
+    start += boxes ? boxes->size : 0;
+    if (payload)
+        done += copy_part(session, start, payload->data, payload->size, out + done, size - done);
+    if (session->sent == session->total) {
+        se_buf_unref(&session->boxes);
         se_buf_unref(&session->payload);
+    }
     return done;
 }
 

@@ -49,8 +49,14 @@ static int set_camera(struct loading *loading, const struct camera_row *row,
     for (unsigned i = 0; i < row->stream_count; i++) {
         const struct camera_stream_row *stream = &row->streams[i];
         enum stream_role role = strcmp(stream->role, "sub") == 0 ? STREAM_SUB : STREAM_MAIN;
-        spec.streams[role] = (struct camera_stream_spec){stream->url, stream->username, passwords[i],
-                                                         parse_transport(stream->transport)};
+        spec.streams[role] = (struct camera_stream_spec){
+            .url = stream->url,
+            .username = stream->username,
+            .password = passwords[i],
+            .transport = parse_transport(stream->transport),
+            .engine = strcmp(stream->engine, "ffmpeg") == 0 ? ENGINE_FFMPEG : ENGINE_AUTO,
+            .tls_fingerprint = stream->tls_fingerprint,
+        };
     }
     return ingest_camera_set(loading->house->ingest, &spec, err);
 }

@@ -23,14 +23,15 @@ static int insert_streams(struct store_tx *tx, const struct camera_row *row)
 {
     for (unsigned i = 0; i < row->stream_count && i < CAMERA_STREAMS_MAX; i++) {
         const struct camera_stream_row *stream = &row->streams[i];
-        int r =
-            sql_exec(tx,
-                     "INSERT INTO camera_stream (camera_id, role, url, username, password_sealed, transport) "
-                     "VALUES ($1, $2, $3, $4, $5, $6)",
-                     SQL_ARGS(SQL_TEXT(row->id), SQL_TEXT(stream->role), SQL_TEXT(stream->url),
-                              SQL_TEXT(stream->username), SQL_TEXT(stream->password_sealed),
-                              SQL_TEXT(stream->transport)),
-                     NULL);
+        int r = sql_exec(
+            tx,
+            "INSERT INTO camera_stream (camera_id, role, url, username, password_sealed, transport, engine, "
+            "tls_fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            SQL_ARGS(SQL_TEXT(row->id), SQL_TEXT(stream->role), SQL_TEXT(stream->url),
+                     SQL_TEXT(stream->username), SQL_TEXT(stream->password_sealed),
+                     SQL_TEXT(stream->transport), SQL_TEXT(stream->engine ? stream->engine : "auto"),
+                     SQL_TEXT(stream->tls_fingerprint)),
+            NULL);
         if (r < 0)
             return r;
     }
@@ -104,11 +105,13 @@ static int shape_camera(struct store_tx *tx, json_t *camera)
     for (unsigned i = 0; i < SE_ARRAY_LEN(flat); i++)
         json_object_del(camera, flat[i]);
     json_t *streams = NULL;
-    int r = sql_json_rows(tx,
-                          "SELECT role AS \"role\", url AS \"url\", username AS \"username\", "
-                          "transport AS \"transport\", password_sealed IS NOT NULL AS \"has_password:bool\" "
-                          "FROM camera_stream WHERE camera_id = $1 ORDER BY role",
-                          SQL_ARGS(SQL_TEXT(se_json_str(camera, "id", ""))), &streams);
+    int r = sql_json_rows(
+        tx,
+        "SELECT role AS \"role\", url AS \"url\", username AS \"username\", "
+        "transport AS \"transport\", engine AS \"engine\", "
+        "tls_fingerprint AS \"tls_fingerprint\", password_sealed IS NOT NULL AS \"has_password:bool\" "
+        "FROM camera_stream WHERE camera_id = $1 ORDER BY role",
+        SQL_ARGS(SQL_TEXT(se_json_str(camera, "id", ""))), &streams);
     if (r < 0)
         return r;
     return (bad | se_json_put(camera, "streams", streams)) < 0 ? -ENOMEM : 0;
@@ -200,8 +203,10 @@ struct each {
 };
 
 /* Streams' texts live only until the next row: keep copies for as long as the camera is visited. */
+#define STREAM_COLUMNS 7
+
 struct stream_texts {
-    char *texts[CAMERA_STREAMS_MAX][5];
+    char *texts[CAMERA_STREAMS_MAX][STREAM_COLUMNS];
     struct camera_row *row;
 };
 
@@ -211,14 +216,14 @@ static int visit_stream(const struct sql_row *row, void *ctx)
     unsigned n = keep->row->stream_count;
     if (n == CAMERA_STREAMS_MAX)
         return 0;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < STREAM_COLUMNS; i++) {
         const char *text = sql_col_text(row, i);
         keep->texts[n][i] = text ? strdup(text) : NULL;
         if (text && !keep->texts[n][i])
             return -ENOMEM;
     }
     char **t = keep->texts[n];
-    keep->row->streams[n] = (struct camera_stream_row){t[0], t[1], t[2], t[3], t[4]};
+    keep->row->streams[n] = (struct camera_stream_row){t[0], t[1], t[2], t[3], t[4], t[5], t[6]};
     keep->row->stream_count++;
     return 0;
 }
@@ -243,13 +248,13 @@ static int visit_camera(const struct sql_row *row, void *ctx)
     struct stream_texts keep = {.row = &camera};
     each->any = true;
     int r = sql_each(each->tx,
-                     "SELECT role, url, username, password_sealed, transport FROM camera_stream "
-                     "WHERE camera_id = $1 ORDER BY role",
+                     "SELECT role, url, username, password_sealed, transport, engine, tls_fingerprint "
+                     "FROM camera_stream WHERE camera_id = $1 ORDER BY role",
                      SQL_ARGS(SQL_TEXT(camera.id)), visit_stream, &keep);
     if (r == 0)
         r = each->visit(&camera, each->ctx);
     for (unsigned s = 0; s < CAMERA_STREAMS_MAX; s++)
-        for (unsigned i = 0; i < 5; i++)
+        for (unsigned i = 0; i < STREAM_COLUMNS; i++)
             free(keep.texts[s][i]);
     return r;
 }

@@ -17,7 +17,7 @@
 #define AUDIO_ASKED_US 2000000 /* audio is put into fragments while somebody has read it this lately */
 
 static struct se_metric metrics[] = {
-    {"sharpeyes_live_fragments_total", "Single-frame fragments built for live viewers", SE_COUNTER},
+    {"sharpeyes_live_fragments_total", "Frames put where live viewers read them", SE_COUNTER},
     {"sharpeyes_live_evicted_total", "Live fragments given up because a stream's cache was full", SE_COUNTER},
     {"sharpeyes_live_skipped_total", "Live fragments that slow viewers jumped over", SE_COUNTER},
     {"sharpeyes_live_viewers", "Viewers of live streams", SE_GAUGE},
@@ -34,13 +34,10 @@ struct hub {
     unsigned viewers;
 
     /* the stream's loop only */
-    struct timing timing;
-    struct video_params params;
+    struct timing timing, audio_timing;
     bool wait_keyframe;
-    uint32_t sequence;
-    struct timing audio_timing;
-    struct audio_params audio;
-    uint32_t audio_sequence;
+    struct video_params params; /* written under the lock too, so that others may read it there */
+    struct audio_params audio;  /* likewise */
 
     _Atomic se_mono_us audio_asked_us;
 
@@ -66,8 +63,8 @@ int hub_new(struct hub_shared *shared, void (*viewers)(void *ctx, bool any), voi
     struct hub *hub = calloc(1, sizeof(*hub));
     if (!hub)
         return -ENOMEM;
-    live_ring_init(&hub->video_ring, RING_BYTES);
-    live_ring_init(&hub->audio_ring, AUDIO_BYTES);
+    live_ring_init(&hub->video_ring, MP4_TRACK_VIDEO, RING_BYTES);
+    live_ring_init(&hub->audio_ring, MP4_TRACK_AUDIO, AUDIO_BYTES);
     hub->refs = 1;
     hub->shared = shared;
     hub->viewers_fn = viewers;
@@ -158,9 +155,9 @@ void hub_set_video(struct hub *hub, const struct video_params *params)
         se_error("hub", "no init segment for a stream codec=%s", params->mime);
         return;
     }
-    hub->params = *params;
     hub->wait_keyframe = true;
     pthread_mutex_lock(&hub->lock);
+    hub->params = *params;
     live_ring_set_init(&hub->video_ring, init);
     hub->state.version++;
     snprintf(hub->state.mime, sizeof(hub->state.mime), "video/mp4; codecs=\"%s\"", params->mime);
@@ -181,9 +178,9 @@ void hub_set_audio(struct hub *hub, const struct audio_params *params)
         se_metric_add(&metrics[M_NO_MEMORY], 1);
         return;
     }
-    hub->audio = *params;
     timing_init(&hub->audio_timing, 0, params->sample_rate / 1024.0);
     pthread_mutex_lock(&hub->lock);
+    hub->audio = *params;
     live_ring_set_init(&hub->audio_ring, init);
     hub->state.version++;
     snprintf(hub->state.audio_mime, sizeof(hub->state.audio_mime), "audio/mp4; codecs=\"mp4a.40.%u\"",
@@ -192,42 +189,15 @@ void hub_set_audio(struct hub *hub, const struct audio_params *params)
     wake(hub);
 }
 
-/* One unit as a fragment of its own: the only copy of its bytes for all viewers. */
-static struct se_buf *build(struct timing *timing, uint32_t track, uint32_t sequence,
-                            const struct access_unit *unit)
-{
-    struct timing_stamp stamp = timing_next(timing, unit);
-    struct mp4_sample sample = {
-        .size = (uint32_t)unit->data->size,
-        .duration_90k = stamp.duration_90k,
-        .cts_90k = (int32_t)(stamp.pts_90k - stamp.dts_90k),
-        .keyframe = unit->keyframe || track == MP4_TRACK_AUDIO,
-    };
-    struct mp4_track_run run = {track, 1, (uint64_t)stamp.dts_90k, &sample, 1};
-    struct mp4_writer w = {0};
-    mp4_fragment_header(&w, sequence, &run, 1);
-    struct se_buf *buf = w.oom ? NULL : se_buf_new(w.len + unit->data->size);
-    if (buf) {
-        memcpy(buf->data, w.data, w.len);
-        memcpy(buf->data + w.len, unit->data->data, unit->data->size);
-    }
-    mp4_fini(&w);
-    if (!buf)
-        se_metric_add(&metrics[M_NO_MEMORY], 1);
-    return buf;
-}
-
 static void push_audio(struct hub *hub, struct access_unit *unit)
 {
     bool asked =
         unit->arrived_us - atomic_load_explicit(&hub->audio_asked_us, memory_order_relaxed) < AUDIO_ASKED_US;
     if (!asked || unit->codec != hub->audio.codec || !unit->data->size)
         return;
-    struct se_buf *buf = build(&hub->audio_timing, MP4_TRACK_AUDIO, ++hub->audio_sequence, unit);
-    if (!buf)
-        return;
+    struct timing_stamp stamp = timing_next(&hub->audio_timing, unit);
     pthread_mutex_lock(&hub->lock);
-    live_ring_push(&hub->audio_ring, buf, true, unit->arrived_us);
+    live_ring_push(&hub->audio_ring, unit, stamp, true);
     pthread_mutex_unlock(&hub->lock);
     wake(hub);
 }
@@ -240,10 +210,7 @@ void hub_push(struct hub *hub, struct access_unit *unit)
     }
     if (unit->codec != hub->params.codec || !unit->data->size || (hub->wait_keyframe && !unit->keyframe))
         return;
-    struct se_buf *buf = build(&hub->timing, MP4_TRACK_VIDEO, ++hub->sequence, unit);
-    hub->wait_keyframe = !buf;
-    if (!buf)
-        return;
+    struct timing_stamp stamp = timing_next(&hub->timing, unit);
     struct access_unit *old_key = NULL;
     struct se_buf *old_jpeg = NULL;
     pthread_mutex_lock(&hub->lock);
@@ -255,11 +222,13 @@ void hub_push(struct hub *hub, struct access_unit *unit)
         hub->key_params = hub->params;
         hub->key_at_ms = se_wall_now_ms() - (se_mono_now_us() - unit->arrived_us) / 1000;
     }
-    int lost = live_ring_push(&hub->video_ring, buf, unit->keyframe, unit->arrived_us);
+    int lost = live_ring_push(&hub->video_ring, unit, stamp, unit->keyframe);
     pthread_mutex_unlock(&hub->lock);
     access_unit_unref(&old_key);
     se_buf_unref(&old_jpeg);
     hub->wait_keyframe = lost < 0;
+    if (lost < 0)
+        se_metric_add(&metrics[M_NO_MEMORY], 1);
     se_metric_add(&metrics[M_FRAGMENTS], 1);
     if (lost > 0)
         se_metric_add(&metrics[M_EVICTED], lost);
@@ -300,6 +269,13 @@ void hub_read_audio(struct hub *hub, struct hub_cursor *cursor, struct hub_item 
     pthread_mutex_unlock(&hub->lock);
 }
 
+void hub_item_clear(struct hub_item *item)
+{
+    se_buf_unref(&item->head);
+    se_buf_unref(&item->data);
+    item->kind = HUB_NOTHING;
+}
+
 bool hub_news(struct hub *hub, const struct hub_cursor *cursor, uint32_t version)
 {
     pthread_mutex_lock(&hub->lock);
@@ -313,6 +289,26 @@ void hub_state(struct hub *hub, struct hub_state *ret_state)
     pthread_mutex_lock(&hub->lock);
     *ret_state = hub->state;
     pthread_mutex_unlock(&hub->lock);
+}
+
+int hub_video(struct hub *hub, struct video_params *ret_params)
+{
+    pthread_mutex_lock(&hub->lock);
+    bool known = hub->params.config_size > 0;
+    if (known)
+        *ret_params = hub->params;
+    pthread_mutex_unlock(&hub->lock);
+    return known ? 0 : -ENOENT;
+}
+
+int hub_audio(struct hub *hub, struct audio_params *ret_params)
+{
+    pthread_mutex_lock(&hub->lock);
+    bool known = hub->audio.codec != CODEC_NONE;
+    if (known)
+        *ret_params = hub->audio;
+    pthread_mutex_unlock(&hub->lock);
+    return known ? 0 : -ENOENT;
 }
 
 void hub_viewer_add(struct hub *hub)

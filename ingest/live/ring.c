@@ -3,20 +3,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "mp4/mux.h"
+
 #define COUNT_MIN 64u /* fragments; grows by doubling */
 #define COUNT_MAX 4096u
 #define KEEP_US   1000000 /* frames before the newest keyframe stay this long for slow viewers */
 
-void live_ring_init(struct live_ring *ring, size_t bytes_max)
+void live_ring_init(struct live_ring *ring, uint32_t track, size_t bytes_max)
 {
-    *ring = (struct live_ring){.first = 1, .next = 1, .bytes_max = bytes_max};
+    *ring = (struct live_ring){.track = track, .first = 1, .next = 1, .bytes_max = bytes_max};
 }
 
 static void evict(struct live_ring *ring)
 {
     struct live_slot *slot = &ring->slots[ring->first % ring->count];
-    ring->bytes -= slot->data->size;
-    se_buf_unref(&slot->data);
+    ring->bytes -= slot->unit->data->size;
+    access_unit_unref(&slot->unit);
+    se_buf_unref(&slot->head);
     if (ring->newest_key == ring->first)
         ring->newest_key = 0;
     ring->first++;
@@ -67,7 +70,7 @@ static int trim(struct live_ring *ring, size_t size, se_mono_us now_us)
     while (ring->first < ring->next) {
         bool full = ring->next - ring->first >= ring->count || ring->bytes + size > ring->bytes_max;
         bool before_key = ring->first < ring->newest_key;
-        bool old = before_key && now_us - ring->slots[ring->first % ring->count].arrived_us > KEEP_US;
+        bool old = before_key && now_us - ring->slots[ring->first % ring->count].unit->arrived_us > KEEP_US;
         if (!full && !old)
             break;
         lost += !before_key;
@@ -76,24 +79,44 @@ static int trim(struct live_ring *ring, size_t size, se_mono_us now_us)
     return lost;
 }
 
-int live_ring_push(struct live_ring *ring, struct se_buf *data, bool keyframe, se_mono_us arrived_us)
+int live_ring_push(struct live_ring *ring, struct access_unit *unit, struct timing_stamp stamp, bool keyframe)
 {
     if (keyframe)
         ring->newest_key = ring->next;
-    int lost = trim(ring, data->size, arrived_us);
+    int lost = trim(ring, unit->data->size, unit->arrived_us);
     if (!ring->count) {
         ring->newest_key = 0;
-        se_buf_unref(&data);
         return -ENOMEM;
     }
-    ring->slots[ring->next % ring->count] =
-        (struct live_slot){data, arrived_us, ring->init_version, keyframe};
-    ring->bytes += data->size;
+    ring->slots[ring->next % ring->count] = (struct live_slot){
+        .unit = access_unit_ref(unit),
+        .stamp = stamp,
+        .sequence = ++ring->sequence,
+        .init = ring->init_version,
+    };
+    ring->bytes += unit->data->size;
     ring->next++;
     return lost;
 }
 
-uint64_t live_ring_read(const struct live_ring *ring, struct hub_cursor *cursor, struct hub_item *ret_item)
+/* The boxes in front of one unit. */
+static struct se_buf *make_head(const struct live_ring *ring, const struct live_slot *slot)
+{
+    struct mp4_sample sample = {
+        .size = (uint32_t)slot->unit->data->size,
+        .duration_90k = slot->stamp.duration_90k,
+        .cts_90k = (int32_t)(slot->stamp.pts_90k - slot->stamp.dts_90k),
+        .keyframe = slot->unit->keyframe || ring->track == MP4_TRACK_AUDIO,
+    };
+    struct mp4_track_run run = {ring->track, 1, (uint64_t)slot->stamp.dts_90k, &sample, 1};
+    struct mp4_writer w = {0};
+    mp4_fragment_header(&w, slot->sequence, &run, 1);
+    struct se_buf *head = w.oom ? NULL : se_buf_copy(w.data, w.len);
+    mp4_fini(&w);
+    return head;
+}
+
+uint64_t live_ring_read(struct live_ring *ring, struct hub_cursor *cursor, struct hub_item *ret_item)
 {
     uint64_t jumped = 0;
     *ret_item = (struct hub_item){.kind = HUB_NOTHING};
@@ -108,17 +131,24 @@ uint64_t live_ring_read(const struct live_ring *ring, struct hub_cursor *cursor,
     }
     if (cursor->next >= ring->next)
         return jumped;
-    const struct live_slot *slot = &ring->slots[cursor->next % ring->count];
+    struct live_slot *slot = &ring->slots[cursor->next % ring->count];
     if (slot->init != cursor->init) {
         *ret_item = (struct hub_item){
-            .kind = HUB_INIT, .data = se_buf_ref(ring->init), .arrived_us = slot->arrived_us};
+            .kind = HUB_INIT, .data = se_buf_ref(ring->init), .arrived_us = slot->unit->arrived_us};
         cursor->init = slot->init;
         return jumped;
     }
+    if (!slot->head)
+        slot->head = make_head(ring, slot);
+    if (!slot->head)
+        return jumped;
     *ret_item = (struct hub_item){.kind = HUB_FRAGMENT,
-                                  .data = se_buf_ref(slot->data),
-                                  .keyframe = slot->keyframe,
-                                  .arrived_us = slot->arrived_us};
+                                  .head = se_buf_ref(slot->head),
+                                  .data = se_buf_ref(slot->unit->data),
+                                  .keyframe = slot->unit->keyframe,
+                                  .dts_90k = slot->stamp.dts_90k,
+                                  .pts_90k = slot->stamp.pts_90k,
+                                  .arrived_us = slot->unit->arrived_us};
     cursor->next++;
     return jumped;
 }

@@ -70,7 +70,8 @@ static int fake_start(struct se_loop *loop, const struct source_config *config,
     return 0;
 }
 
-static int fake_pick(const char *url, const struct source_ops **ret_ops, struct se_err *err)
+static int fake_pick(const char *url, enum stream_engine engine, const struct source_ops **ret_ops,
+                     struct se_err *err)
 {
     *ret_ops = &source_fake;
     return 0;
@@ -276,10 +277,10 @@ static void a_camera_is_pulled_seen_and_told(void **state)
     struct hub_item item;
     hub_read(house->camera->streams[STREAM_MAIN].hub, &cursor, &item);
     assert_int_equal(item.kind, HUB_INIT);
-    se_buf_unref(&item.data);
+    hub_item_clear(&item);
     hub_read(house->camera->streams[STREAM_MAIN].hub, &cursor, &item);
     assert_int_equal(item.kind, HUB_FRAGMENT);
-    se_buf_unref(&item.data);
+    hub_item_clear(&item);
 }
 
 static void go_offline(void *ctx)

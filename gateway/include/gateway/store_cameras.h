@@ -26,6 +26,8 @@ struct camera_row {
         const char *username;        /* or NULL */
         const char *password_sealed; /* access_seal()'s text, or NULL */
         const char *transport;       /* "auto", "tcp", "udp" */
+        const char *engine;          /* "auto", "ffmpeg" */
+        const char *tls_fingerprint; /* 64 hex digits, or NULL */
     } streams[CAMERA_STREAMS_MAX];
     unsigned stream_count;
 };

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "gateway/options.h"
 #include "gateway/store.h"
+#include "ingest/params.h"
 
 enum stream_role { STREAM_MAIN, STREAM_SUB, STREAM_ROLES };
 enum source_state { /* in the contract's words, lower case */
@@ -25,6 +26,8 @@ enum source_state { /* in the contract's words, lower case */
 const char *source_state_name(enum source_state state);
 enum record_mode { RECORD_CONTINUOUS, RECORD_ON_DEMAND, RECORD_OFF };
 enum stream_transport { TRANSPORT_AUTO, TRANSPORT_TCP, TRANSPORT_UDP };
+/* Who pulls a stream: our own client where it can (rtsp, rtsps), or libavformat whatever the URL. */
+enum stream_engine { ENGINE_AUTO, ENGINE_FFMPEG };
 
 /* What ingest must know of a camera. Strings are borrowed for the call. */
 struct camera_spec {
@@ -35,6 +38,8 @@ struct camera_spec {
         const char *url;                 /* NULL: the camera has no such stream */
         const char *username, *password; /* plain, or NULL */
         enum stream_transport transport;
+        enum stream_engine engine;
+        const char *tls_fingerprint; /* SHA-256 of the camera's certificate, 64 hex digits, or NULL */
     } streams[STREAM_ROLES];
 };
 
@@ -82,11 +87,17 @@ struct hub_cursor {
 enum hub_kind { HUB_NOTHING, HUB_INIT, HUB_FRAGMENT };
 struct hub_item {
     enum hub_kind kind;
-    struct se_buf *data; /* referenced: unref it */
+    struct se_buf *head; /* of a fragment: moof and the head of mdat, made once for all viewers; else NULL */
+    struct se_buf *data; /* an init segment; or the fragment's one sample: NAL units behind their 4-byte
+                            lengths, or an AAC frame. It follows head. */
     bool keyframe;
+    int64_t dts_90k, pts_90k; /* on the media timeline, see live/timing.h */
     se_mono_us arrived_us;
 };
-/* What comes next at the cursor, which moves on. HUB_NOTHING: caught up. Never blocks. Any thread. */
+/* Drops what an item refers to. */
+void hub_item_clear(struct hub_item *item);
+/* What comes next at the cursor, which moves on; hub_item_clear() it. HUB_NOTHING: caught up. Never blocks.
+ * Any thread. */
 void hub_read(struct hub *hub, struct hub_cursor *cursor, struct hub_item *ret_item);
 /* The same of the stream's audio, which has an init, fragments and a cursor of its own. It is made while
  * somebody reads it at least every second. */
@@ -105,6 +116,9 @@ struct hub_state {
     bool removed;     /* the camera or stream is gone: no more will come */
 };
 void hub_state(struct hub *hub, struct hub_state *ret_state);
+/* What the stream is made of now; -ENOENT not known yet, or (audio) none that MP4 takes. Any thread. */
+int hub_video(struct hub *hub, struct video_params *ret_params);
+int hub_audio(struct hub *hub, struct audio_params *ret_params);
 /* Counts who watches: an on_demand stream is pulled only while somebody does. */
 void hub_viewer_add(struct hub *hub);
 void hub_viewer_remove(struct hub *hub);
