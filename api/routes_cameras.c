@@ -15,22 +15,11 @@
 #include "gateway/store_identity.h"
 #include "routes.h"
 
-struct found {
-    const char *name;
-    char id[SE_ID_LEN], department_id[SE_ID_LEN];
-};
-
-static int resolve(struct store_tx *tx, void *ctx)
-{
-    struct found *found = ctx;
-    return store_camera_resolve(tx, found->name, found->id, found->department_id);
-}
-
 int camera_find(struct http_request *req, struct http_response *res, const char *id_or_code,
                 char ret_id[SE_ID_LEN])
 {
-    struct found found = {.name = id_or_code};
-    int r = store_read(http_deps(req)->store, resolve, &found);
+    struct camera_key found;
+    int r = store_camera_find(http_deps(req)->store, id_or_code, &found);
     if (r == -ENOENT) {
         return http_problem(res, 404, "There is no such camera.");
     }
@@ -455,7 +444,7 @@ static int ticket(struct http_request *req, struct http_response *res)
     if (r < 0) {
         return r;
     }
-    struct found found = {.name = field_need(&fields, "camera", 64)};
+    const char *name = field_need(&fields, "camera", 64);
     field_need(&fields, "action", 16);
     const char *action = field_word(&fields, "action", actions, "live");
     se_wall_ms from_ms = field_time(&fields, "from"), to_ms = field_time(&fields, "to");
@@ -471,7 +460,8 @@ static int ticket(struct http_request *req, struct http_response *res)
     if (!decision.allowed) {
         return http_problem(res, 403, "Not allowed: %s.", decision.reason);
     }
-    r = store_read(deps->store, resolve, &found);
+    struct camera_key found = {0};
+    r = store_camera_find(deps->store, name, &found);
     struct access_target target = {.type = "camera", .id = found.id, .department_id = found.department_id};
     if (r == -ENOENT || (r == 0 && !access_decide(deps->access, &req->who, permission, &target).allowed)) {
         return http_problem(res, 404, "There is no such camera."); /* nor is one of others told of */

@@ -113,17 +113,6 @@ static int page_open(struct http_request *req, struct http_response *res)
 /* --- POST /api/v1/live/{id} ------------------------------------------------------------------------------
  */
 
-struct resolve {
-    const char *name;
-    char id[SE_ID_LEN], department_id[SE_ID_LEN];
-};
-
-static int resolve(struct store_tx *tx, void *ctx)
-{
-    struct resolve *camera = ctx;
-    return store_camera_resolve(tx, camera->name, camera->id, camera->department_id);
-}
-
 struct wish {
     unsigned tile;
     const char *camera;
@@ -177,9 +166,9 @@ static int read_accepts(const json_t *list, struct http_response *res, unsigned 
 static void open_tile(struct http_request *req, struct live_session *session, const struct wish *wish)
 {
     const struct api_deps *deps = http_deps(req);
-    struct resolve camera = {.name = wish->camera};
+    struct camera_key camera;
     struct hub *hubs[STREAM_ROLES] = {NULL};
-    int r = store_read(deps->store, resolve, &camera);
+    int r = store_camera_find(deps->store, wish->camera, &camera);
     if (r == 0) {
         struct access_target target = {
             .type = "camera", .id = camera.id, .department_id = camera.department_id};

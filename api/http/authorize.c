@@ -21,17 +21,6 @@ bool http_origin_matches(const char *origin, const char *host)
     return authority && host && strcasecmp(authority + 3, host) == 0;
 }
 
-struct resolve {
-    const char *name;
-    char id[SE_ID_LEN], department_id[SE_ID_LEN];
-};
-
-static int resolve(struct store_tx *tx, void *ctx)
-{
-    struct resolve *camera = ctx;
-    return store_camera_resolve(tx, camera->name, camera->id, camera->department_id);
-}
-
 /* Which of a ticket's actions a media row is. */
 static enum access_media media_action(const struct http_route *row)
 {
@@ -43,8 +32,9 @@ static enum access_media media_action(const struct http_route *row)
 
 static int by_ticket(struct exchange *ex, const char *ticket)
 {
-    struct resolve camera = {.name = ex->req.params[0] ? ex->req.params[0] : ""};
-    int r = store_read(ex->api->deps.store, resolve, &camera);
+    const char *name = ex->req.params[0] ? ex->req.params[0] : "";
+    struct camera_key camera;
+    int r = store_camera_find(ex->api->deps.store, name, &camera);
     if (r < 0) {
         return r == -ENOENT ? -EACCES : r;
     }

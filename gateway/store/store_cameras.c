@@ -158,6 +158,26 @@ int store_camera_resolve(struct store_tx *tx, const char *id_or_code, char ret_i
     return r < 0 ? r : r == 0 ? -ENOENT : 0;
 }
 
+struct finding {
+    const char *id_or_code;
+    struct camera_key key;
+};
+
+static int find(struct store_tx *tx, void *ctx)
+{
+    struct finding *finding = ctx;
+    return store_camera_resolve(tx, finding->id_or_code, finding->key.id, finding->key.department_id);
+}
+
+int store_camera_find(struct store *store, const char *id_or_code, struct camera_key *ret_key)
+{
+    struct finding finding = {.id_or_code = id_or_code};
+    int r = store_read(store, find, &finding);
+    if (r == 0)
+        *ret_key = finding.key;
+    return r;
+}
+
 int store_camera_list(struct store_tx *tx, const struct camera_filter *filter, json_t **ret_cameras)
 {
     se_free_ char *like = NULL;

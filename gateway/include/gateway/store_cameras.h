@@ -45,6 +45,11 @@ int store_camera_get(struct store_tx *tx, const char *id_or_code, json_t **ret_c
 /* Id and owner of a camera named by id or code; -ENOENT. Either may be NULL. */
 int store_camera_resolve(struct store_tx *tx, const char *id_or_code, char ret_id[SE_ID_LEN],
                          char ret_department_id[SE_ID_LEN]);
+/* The same in a read of its own: not from inside another. -ENOENT. */
+struct camera_key {
+    char id[SE_ID_LEN], department_id[SE_ID_LEN];
+};
+int store_camera_find(struct store *store, const char *id_or_code, struct camera_key *ret_key);
 
 struct camera_filter {
     const char *department_id, *grid_id; /* NULL: any */
