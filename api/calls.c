@@ -8,7 +8,6 @@
 
 #include "api/api.h"
 #include "base/json.h"
-#include "fields.h"
 
 static int set_answer(struct routed *routed)
 {
@@ -127,33 +126,4 @@ int routed_end(struct routed *routed, int result)
         result = set_answer(routed) ? -ENOMEM : set_etag(routed);
     call_fini(call);
     return result;
-}
-
-const char *routed_text(const struct http_request *req, const char *name)
-{
-    const char *text = http_query(req, name);
-    return text && *text ? text : NULL;
-}
-
-int routed_time(struct http_request *req, struct http_response *res, const char *name, se_wall_ms *ret_ms)
-{
-    const char *text = routed_text(req, name);
-    if (!text || !se_time_parse(text, ret_ms))
-        return 0;
-    return http_invalid(res, name, "must be an RFC 3339 time, such as 2026-11-22T08:00:00Z");
-}
-
-int routed_word(struct http_request *req, struct http_response *res, const char *name,
-                const char *const *words, const char **ret_word)
-{
-    const char *text = routed_text(req, name);
-    if (!text)
-        return 0;
-    for (int i = 0; words[i]; i++) {
-        if (!strcmp(words[i], text)) {
-            *ret_word = words[i];
-            return 0;
-        }
-    }
-    return http_invalid(res, name, "is none of the words it may be");
 }

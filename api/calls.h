@@ -24,13 +24,6 @@ struct routed {
 void routed_begin(struct routed *routed, struct http_request *req, struct http_response *res, int status);
 /* Sets the response from the call's result and frees the call. Returns what the handler returns. */
 int routed_end(struct routed *routed, int result);
-/* A query parameter; NULL when it is absent or empty. */
-const char *routed_text(const struct http_request *req, const char *name);
-/* Is this query parameter a time? 0 (untouched when absent), or -EPROTO. */
-int routed_time(struct http_request *req, struct http_response *res, const char *name, se_wall_ms *ret_ms);
-/* One of the words (NULL-terminated), or absent: NULL. -EPROTO. */
-int routed_word(struct http_request *req, struct http_response *res, const char *name,
-                const char *const *words, const char **ret_word);
 
 /* The version that If-Match names ("7", quoted as an ETag is, or bare); 0: any; -1: none of ours. */
 int64_t routed_if_match(const struct http_request *req);

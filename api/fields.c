@@ -115,30 +115,56 @@ se_wall_ms field_time(struct fields *fields, const char *name)
     return ms;
 }
 
+/* The word that text is; else NULL, and all of them for an answer. */
+static const char *find_word(const char *const *words, const char *text, char *ret_list, size_t size)
+{
+    size_t used = 0;
+    *ret_list = '\0';
+    for (size_t i = 0; words[i]; i++) {
+        if (text && strcmp(words[i], text) == 0) {
+            return words[i];
+        }
+        int n = snprintf(ret_list + used, size - used, "%s%s", i ? ", " : "", words[i]);
+        used = used + (size_t)n < size ? used + (size_t)n : size - 1;
+    }
+    return NULL;
+}
+
 const char *field_word(struct fields *fields, const char *name, const char *const *words,
                        const char *fallback)
 {
     const json_t *value = json_object_get(fields->json, name);
-    char list[200] = "";
+    char list[200];
     if (!value) {
         return fallback;
     }
-    for (size_t i = 0; words[i]; i++) {
-        if (json_is_string(value) && strcmp(words[i], json_string_value(value)) == 0) {
-            return words[i];
-        }
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", words[i]);
+    const char *word = find_word(words, json_string_value(value), list, sizeof(list));
+    if (!word) {
+        field_wrong(fields, name, "must be one of %s", list);
     }
-    field_wrong(fields, name, "must be one of %s", list);
-    return fallback;
+    return word ? word : fallback;
+}
+
+const char *query_text(const struct http_request *req, const char *name)
+{
+    const char *text = http_query(req, name);
+    return text && *text ? text : NULL;
+}
+
+int query_word(struct http_request *req, struct http_response *res, const char *name,
+               const char *const *words, const char **ret_word)
+{
+    const char *text = query_text(req, name);
+    char list[200];
+    *ret_word = text ? find_word(words, text, list, sizeof(list)) : NULL;
+    return !text || *ret_word ? 0 : http_invalid(res, name, "must be one of %s", list);
 }
 
 int query_time(struct http_request *req, struct http_response *res, const char *name, se_wall_ms *ret_ms)
 {
-    const char *text = http_query(req, name);
+    const char *text = query_text(req, name);
     *ret_ms = 0;
-    if (text && *text && se_time_parse(text, ret_ms) < 0) {
+    if (text && se_time_parse(text, ret_ms) < 0) {
         return http_invalid(res, name, "must be a time such as 2026-11-22T08:00:00Z");
     }
     return 0;

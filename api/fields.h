@@ -34,6 +34,11 @@ se_wall_ms field_time(struct fields *fields, const char *name);
 const char *field_word(struct fields *fields, const char *name, const char *const *words,
                        const char *fallback);
 
+/* A parameter of the query; NULL when it is absent or empty. */
+const char *query_text(const struct http_request *req, const char *name);
+/* One of the words (NULL-ended); NULL when absent. -EPROTO (422). */
+int query_word(struct http_request *req, struct http_response *res, const char *name,
+               const char *const *words, const char **ret_word);
 /* A time of the query; 0 when absent. -EPROTO (422). */
 int query_time(struct http_request *req, struct http_response *res, const char *name, se_wall_ms *ret_ms);
 

@@ -93,9 +93,12 @@ static int list(struct http_request *req, struct http_response *res)
     struct listing listing = {.filter = {.department_id = http_query(req, "department_id"),
                                          .grid_id = http_query(req, "grid_id"),
                                          .q = http_query(req, "q")}};
-    const char *state = http_query(req, "state");
+    static const char *const states[] = {"connecting", "live",     "stalled", "offline",
+                                         "idle",       "disabled", NULL};
+    const char *state;
     int limit;
     int r = http_page(req, res, &limit, &listing.filter.after);
+    r = r < 0 ? r : query_word(req, res, "state", states, &state);
     if (r < 0) {
         return r;
     }
@@ -103,7 +106,7 @@ static int list(struct http_request *req, struct http_response *res)
         listing.filter.scope_department_id = req->who.department_id;
     }
     json_t *items = json_array();
-    r = collect(req, &listing, state && *state ? state : NULL, limit, items);
+    r = collect(req, &listing, state, limit, items);
     if (r < 0) {
         json_decref(items);
         return r;

@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "calls.h"
+#include "fields.h"
 #include "routes.h"
 
 static int list_cases(struct http_request *req, struct http_response *res)
@@ -12,20 +13,20 @@ static int list_cases(struct http_request *req, struct http_response *res)
     static const char *const lights[] = {"green", "yellow", "red", NULL};
     struct routed routed;
     struct case_query query = {
-        .stage = routed_text(req, "stage"),
-        .kind = routed_text(req, "kind"),
-        .grid_id = routed_text(req, "grid_id"),
-        .department_id = routed_text(req, "department_id"),
-        .assignee = routed_text(req, "assignee"),
-        .incident_id = routed_text(req, "incident_id"),
-        .number = routed_text(req, "number"),
+        .stage = query_text(req, "stage"),
+        .kind = query_text(req, "kind"),
+        .grid_id = query_text(req, "grid_id"),
+        .department_id = query_text(req, "department_id"),
+        .assignee = query_text(req, "assignee"),
+        .incident_id = query_text(req, "incident_id"),
+        .number = query_text(req, "number"),
     };
     int rc = http_page(req, res, &query.limit, &query.after);
-    rc = rc ? rc : routed_word(req, res, "status", statuses, &query.status);
-    rc = rc ? rc : routed_word(req, res, "loop", loops, &query.loop);
-    rc = rc ? rc : routed_word(req, res, "light", lights, &query.light);
-    rc = rc ? rc : routed_time(req, res, "from", &query.from_ms);
-    rc = rc ? rc : routed_time(req, res, "to", &query.to_ms);
+    rc = rc ? rc : query_word(req, res, "status", statuses, &query.status);
+    rc = rc ? rc : query_word(req, res, "loop", loops, &query.loop);
+    rc = rc ? rc : query_word(req, res, "light", lights, &query.light);
+    rc = rc ? rc : query_time(req, res, "from", &query.from_ms);
+    rc = rc ? rc : query_time(req, res, "to", &query.to_ms);
     if (rc)
         return rc;
     routed_begin(&routed, req, res, 200);

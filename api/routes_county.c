@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "calls.h"
+#include "fields.h"
 #include "routes.h"
 
 #define BODY_MAX (4 * 1024 * 1024) /* a grid of many points, a long kind */
@@ -15,13 +16,13 @@ static int list(struct http_request *req, struct http_response *res,
     static const char *const levels[] = {"city", "county", "township", "village", NULL};
     struct routed routed;
     struct county_query query = {
-        .parent_id = routed_text(req, "parent_id"),
-        .division_id = routed_text(req, "division_id"),
-        .class = routed_text(req, "class"),
-        .q = routed_text(req, "q"),
+        .parent_id = query_text(req, "parent_id"),
+        .division_id = query_text(req, "division_id"),
+        .class = query_text(req, "class"),
+        .q = query_text(req, "q"),
     };
     int rc = http_page(req, res, &query.limit, &query.after);
-    rc = rc ? rc : routed_word(req, res, "level", levels, &query.level);
+    rc = rc ? rc : query_word(req, res, "level", levels, &query.level);
     if (rc)
         return rc;
     routed_begin(&routed, req, res, 200);
@@ -62,7 +63,7 @@ static int get_grid(struct http_request *req, struct http_response *res)
 static int need_degrees(struct http_request *req, struct http_response *res, const char *name, double limit,
                         double *ret_degrees)
 {
-    const char *text = routed_text(req, name);
+    const char *text = query_text(req, name);
     char *end = NULL;
     double degrees = text ? strtod(text, &end) : NAN;
     if (!text || end == text || *end || !(degrees >= -limit && degrees <= limit))

@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "base/str.h"
 #include "calls.h"
+#include "fields.h"
 #include "routes.h"
 
 #define SIGNALS_BODY_MAX (16 * 1024 * 1024) /* a batch with pictures; a single one is at most about 3 MB */
@@ -29,16 +30,16 @@ static int list_incidents(struct http_request *req, struct http_response *res)
     static const char *const severities[] = {"info", "minor", "major", "critical", NULL};
     struct routed routed;
     struct incident_query query = {
-        .tag = routed_text(req, "tag"),
-        .grid_id = routed_text(req, "grid_id"),
-        .camera_id = routed_text(req, "camera_id"),
-        .department_id = routed_text(req, "department_id"),
+        .tag = query_text(req, "tag"),
+        .grid_id = query_text(req, "grid_id"),
+        .camera_id = query_text(req, "camera_id"),
+        .department_id = query_text(req, "department_id"),
     };
     int rc = http_page(req, res, &query.limit, &query.after);
-    rc = rc ? rc : routed_word(req, res, "status", statuses, &query.status);
-    rc = rc ? rc : routed_word(req, res, "severity", severities, &query.severity);
-    rc = rc ? rc : routed_time(req, res, "from", &query.from_ms);
-    rc = rc ? rc : routed_time(req, res, "to", &query.to_ms);
+    rc = rc ? rc : query_word(req, res, "status", statuses, &query.status);
+    rc = rc ? rc : query_word(req, res, "severity", severities, &query.severity);
+    rc = rc ? rc : query_time(req, res, "from", &query.from_ms);
+    rc = rc ? rc : query_time(req, res, "to", &query.to_ms);
     if (rc)
         return rc;
     routed_begin(&routed, req, res, 200);

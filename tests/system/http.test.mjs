@@ -344,7 +344,15 @@ test('cameras: made, read, changed, deleted; secrets stay inside', async () => {
   assert.equal(made.json.record.retention_days, 30);
   assert.equal(made.json.location, null);
   assert.deepEqual(made.json.streams, [
-    { role: 'main', url: 'rtsp://127.0.0.1:9/stream', username: 'root', transport: 'auto', has_password: true },
+    {
+      role: 'main',
+      url: 'rtsp://127.0.0.1:9/stream',
+      username: 'root',
+      transport: 'auto',
+      engine: 'auto',
+      tls_fingerprint: null,
+      has_password: true,
+    },
   ]);
   assert.equal((await g.post('/api/v1/cameras', camera('42000000001320000001'))).status, 409);
 
@@ -380,6 +388,9 @@ test('cameras: made, read, changed, deleted; secrets stay inside', async () => {
   const listed = await g.get('/api/v1/cameras?q=%E8%B7%AF&state=disabled');
   assert.deepEqual(listed.json.items.map((c) => c.id), [id]);
   assert.deepEqual((await g.get('/api/v1/cameras?state=live')).json.items, []);
+  const bogus = await g.get('/api/v1/cameras?state=bogus');
+  assert.equal(bogus.status, 422);
+  assert.deepEqual(bogus.json.errors.map((e) => e.field), ['state']);
   assert.equal((await g.get(`/api/v1/cameras/${id}/status`)).json.state, 'disabled');
   for (const answer of [made, read, given, listed, await g.get('/api/v1/audit?limit=1000'), await g.get('/metrics')]) {
     assert.doesNotMatch(answer.text, /canary/);
