@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { createConnection } from 'node:net';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -318,6 +319,63 @@ test('loss over UDP is counted; burst and endless come at once', async () => {
   await cameras.order({ do: 'endless', camera: 'wide', bytes: 700_000 });
   await until(() => viewer.packets.slice(begun).filter((p) => p.type === 28 && !p.marker).length >= 500, 5000, '700,000 bytes of one unit');
   viewer.close();
+});
+
+/** Sequence numbers of a viewer over UDP, in the order they come. */
+async function datagrams(path) {
+  const viewer = new Viewer(path);
+  const sockets = [];
+  const bind = (port) => new Promise((done, failed) => {
+    const socket = createSocket('udp4').once('error', failed).bind(port, '127.0.0.1', () => done(socket));
+  });
+  while (sockets.length < 2) {
+    const one = await bind(0);
+    const { port } = one.address();
+    const two = port % 2 === 0 && await bind(port + 1).catch(() => null);
+    if (two) sockets.push(one, two);
+    else one.close();
+  }
+  const seen = [];
+  const { port } = sockets[0].address();
+  sockets[0].on('message', (packet) => seen.push(packet.readUInt16BE(2)));
+  await viewer.play(`RTP/AVP;unicast;client_port=${port}-${port + 1}`);
+  return { seen, close: () => [viewer, ...sockets].forEach((one) => one.close()) };
+}
+
+test('UDP: packets overtake each other, come twice, come late, and none of them is lost', async () => {
+  const { seen, close } = await datagrams('wide');
+  const after = (a, b) => ((a - b) << 16) >> 16;
+  const during = async (order) => {
+    await until(() => seen.length > 20, 4000, 'packets come');
+    seen.length = 0;
+    await cameras.order({ camera: 'wide', ...order });
+    await until(() => seen.length > 300, 15_000, '300 packets');
+    await cameras.order({ ...order, camera: 'wide', percent: 0 });
+    await sleep(1300); // what was held has come
+    return seen.splice(0);
+  };
+  const gaps = (all) => {
+    const sorted = [...new Set(all.map((n) => after(n, all[0])))].sort((a, b) => a - b);
+    return sorted.slice(1).filter((n, i) => n !== sorted[i] + 1).length;
+  };
+  const behind = (all) => {
+    let newest = all[0];
+    return all.map((n) => (after(n, newest) > 0 ? (newest = n, 0) : -after(n, newest)));
+  };
+
+  const reordered = await during({ do: 'reorder', percent: 20, distance: 5 });
+  assert.equal(gaps(reordered), 0);
+  assert.ok(behind(reordered).filter((n) => n > 0).length > 20);
+  assert.ok(Math.max(...behind(reordered)) >= 5 && Math.max(...behind(reordered)) <= 20, Math.max(...behind(reordered)));
+  const twice = await during({ do: 'duplicate', percent: 20 });
+  assert.equal(gaps(twice), 0);
+  assert.ok(twice.length - new Set(twice).size > 20);
+  const late = await during({ do: 'late', percent: 5, ms: 400 });
+  assert.equal(gaps(late), 0);
+  assert.ok(Math.max(...behind(late)) > 15, Math.max(...behind(late)));
+  const counters = await cameras.stats('wide');
+  assert.ok(counters.packets_reordered > 20 && counters.packets_duplicated > 20 && counters.packets_late > 5);
+  close();
 });
 
 test('a session that nobody keeps alive ends; transports that it has not are refused', async () => {

@@ -35,8 +35,11 @@ struct listener {
 /* What a camera was ordered to do wrong. Times are monotonic; 0: not. */
 struct faults {
     se_mono_us stall_until, blackhole_until, refuse_until;
-    bool catch_up;                          /* after a stall everything missed comes at once */
-    unsigned loss_percent;                  /* of UDP packets */
+    bool catch_up;                              /* after a stall everything missed comes at once */
+    unsigned loss_percent;                      /* of UDP packets, as the next ones are */
+    unsigned reorder_percent, reorder_distance; /* overtaken by so many */
+    unsigned duplicate_percent, late_percent;
+    int64_t late_us;
     uint32_t garbage_bytes, garbage_frames; /* that many bytes before each of so many frames */
     bool garbage_any;                       /* with bytes that look like an interleaved header */
     uint32_t endless_bytes;                 /* of one access unit that has no end */
@@ -44,6 +47,7 @@ struct faults {
 
 struct stream_counters {
     uint64_t frames, bytes, gops_dropped, packets_lost, sessions, requests, refused, auth_failures, expired;
+    uint64_t packets_reordered, packets_late, packets_duplicated;
     uint64_t frames_late; /* left out since the process itself was stopped or too slow */
 };
 
@@ -81,8 +85,10 @@ struct camera {
 /* One track as one session receives it. */
 struct client_track {
     bool set_up;
-    uint8_t channel;     /* interleaved; RTCP on the next */
-    int rtp_fd, rtcp_fd; /* UDP, connected; -1 */
+    uint8_t channel;       /* interleaved; RTCP on the next */
+    int rtp_fd, rtcp_fd;   /* UDP, connected; -1 */
+    struct udp_held *held; /* packets that others overtake */
+    unsigned held_count;
     struct se_watch rtcp;
     struct client *client;
     uint16_t sequence;
@@ -180,6 +186,12 @@ uint32_t stream_first_timestamp(const struct stream *stream, unsigned track);
 /* Sends the next so many microseconds of the clip at once. */
 void stream_burst(struct stream *stream, int64_t us);
 void client_report(struct client *client); /* sender reports, when due */
+
+/* udp.c: packets of one frame, in datagrams; what waits goes from udp_release() or is forgotten. */
+void udp_send(struct stream *stream, struct client *client, unsigned t, const struct packet_range *packets,
+              unsigned count, uint32_t timestamp);
+void udp_release(struct client *client, se_mono_us now);
+void udp_forget(struct client_track *track);
 
 /* control.c */
 void control_accept(struct server *server, int fd);

@@ -281,6 +281,7 @@ void client_session_end(struct client *client)
         if (track->rtcp_fd >= 0)
             close(track->rtcp_fd);
         track->rtp_fd = track->rtcp_fd = -1;
+        udp_forget(track);
         track->set_up = false;
     }
     if (was_playing)

@@ -151,14 +151,44 @@ static int do_no_sprop(struct stream *stream, const json_t *order, struct se_err
     return 0;
 }
 
-static int do_loss(struct stream *stream, const json_t *order, struct se_err *err)
+static int percent_of(const json_t *order, unsigned fallback, unsigned *ret_percent, struct se_err *err)
 {
-    int64_t percent = se_json_int(order, "percent", 5);
+    int64_t percent = se_json_int(order, "percent", fallback);
 
     if (percent < 0 || percent > 100)
         return se_fail(err, -EINVAL, "percent must be 0 to 100");
-    stream->faults.loss_percent = (unsigned)percent;
+    *ret_percent = (unsigned)percent;
     return 0;
+}
+
+static int do_loss(struct stream *stream, const json_t *order, struct se_err *err)
+{
+    return percent_of(order, 5, &stream->faults.loss_percent, err);
+}
+
+static int do_duplicate(struct stream *stream, const json_t *order, struct se_err *err)
+{
+    return percent_of(order, 5, &stream->faults.duplicate_percent, err);
+}
+
+static int do_reorder(struct stream *stream, const json_t *order, struct se_err *err)
+{
+    int64_t distance = se_json_int(order, "distance", 3);
+
+    if (distance < 1 || distance > 200)
+        return se_fail(err, -EINVAL, "distance must be 1 to 200 packets");
+    stream->faults.reorder_distance = (unsigned)distance;
+    return percent_of(order, 5, &stream->faults.reorder_percent, err);
+}
+
+static int do_late(struct stream *stream, const json_t *order, struct se_err *err)
+{
+    int64_t ms = se_json_int(order, "ms", 500);
+
+    if (ms < 1 || ms > 60000)
+        return se_fail(err, -EINVAL, "ms must be 1 to 60000");
+    stream->faults.late_us = ms * 1000;
+    return percent_of(order, 1, &stream->faults.late_percent, err);
 }
 
 static int do_wrong_password(struct stream *stream, const json_t *order, struct se_err *err)
@@ -211,6 +241,9 @@ static const struct fault {
     {"change_params", do_change_params},
     {"no_sprop", do_no_sprop},
     {"loss", do_loss},
+    {"duplicate", do_duplicate},
+    {"reorder", do_reorder},
+    {"late", do_late},
     {"wrong_password", do_wrong_password},
     {"burst", do_burst},
     {"clear", do_clear},
@@ -225,16 +258,35 @@ static bool meant(const struct stream *stream, const char *who)
 static json_t *stream_stats(const struct stream *stream)
 {
     const struct stream_counters *c = &stream->counters;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counts[] = {
+        {"frames", c->frames},
+        {"bytes", c->bytes},
+        {"gops_dropped", c->gops_dropped},
+        {"packets_lost", c->packets_lost},
+        {"packets_reordered", c->packets_reordered},
+        {"packets_late", c->packets_late},
+        {"packets_duplicated", c->packets_duplicated},
+        {"sessions", c->sessions},
+        {"requests", c->requests},
+        {"refused", c->refused},
+        {"auth_failures", c->auth_failures},
+        {"expired", c->expired},
+        {"frames_late", c->frames_late},
+    };
     unsigned clients = 0;
+    json_t *out;
 
     for (const struct client *client = stream->clients; client; client = client->stream_next)
         clients += !client->doomed;
-    return json_pack("{s:s,s:s,s:i,s:i,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "path", stream->path,
-                     "clip", stream->clip->name, "clients", clients, "playing", stream->playing, "position_s",
-                     (double)(stream_now_us(stream) % stream->clip->length_us) / SE_US_PER_S, "frames",
-                     c->frames, "bytes", c->bytes, "gops_dropped", c->gops_dropped, "packets_lost",
-                     c->packets_lost, "sessions", c->sessions, "requests", c->requests, "refused", c->refused,
-                     "auth_failures", c->auth_failures, "expired", c->expired, "frames_late", c->frames_late);
+    out = json_pack("{s:s,s:s,s:i,s:i,s:f}", "path", stream->path, "clip", stream->clip->name, "clients",
+                    clients, "playing", stream->playing, "position_s",
+                    (double)(stream_now_us(stream) % stream->clip->length_us) / SE_US_PER_S);
+    for (unsigned i = 0; out && i < SE_ARRAY_LEN(counts); i++)
+        json_object_set_new(out, counts[i].name, json_integer((json_int_t)counts[i].value));
+    return out;
 }
 
 static json_t *stats(struct server *server, const char *who)

@@ -77,52 +77,8 @@ uint32_t stream_first_timestamp(const struct stream *stream, unsigned track)
                             copy.lap * copy.clip->length_us + copy.clip->steps[copy.step].send_us);
 }
 
-/* Sends one packet's header and payload to the track's UDP peer, or loses it as ordered. */
-static void send_datagrams(struct stream *stream, struct client_track *to, struct mmsghdr *messages,
-                           unsigned count)
-{
-    for (unsigned sent = 0; sent < count;) {
-        int n = sendmmsg(to->rtp_fd, messages + sent, count - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-        if (n > 0) {
-            sent += (unsigned)n;
-        } else if (n < 0 && errno != EINTR) { /* full, or the peer's port is closed: this one is lost */
-            stream->counters.packets_lost++;
-            sent++;
-        }
-    }
-}
-
-/* Up to FRAME_PACKETS packets of a frame over UDP. */
-static void send_udp(struct stream *stream, struct client *client, unsigned t,
-                     const struct packet_range *packets, unsigned count, uint32_t timestamp)
-{
-    struct client_track *to = &client->tracks[t];
-    const struct clip_track *track = &stream->clip->tracks[t];
-    static uint8_t headers[FRAME_PACKETS][RTP_HEADER_SIZE];
-    static struct iovec parts[FRAME_PACKETS][2];
-    static struct mmsghdr messages[FRAME_PACKETS];
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < count; i++) {
-        rtp_header_write(headers[i], track->payload_type, packets[i].marker, to->sequence++, timestamp,
-                         to->ssrc);
-        if (stream->faults.loss_percent &&
-            server_random(stream->server) % 100 < stream->faults.loss_percent) {
-            stream->counters.packets_lost++;
-            continue;
-        }
-        parts[kept][0] = (struct iovec){headers[i], RTP_HEADER_SIZE};
-        parts[kept][1] = (struct iovec){track->packets.bytes + packets[i].offset, packets[i].size};
-        memset(&messages[kept], 0, sizeof(messages[kept]));
-        messages[kept].msg_hdr.msg_iov = parts[kept];
-        messages[kept].msg_hdr.msg_iovlen = 2;
-        kept++;
-    }
-    send_datagrams(stream, to, messages, kept);
-}
-
-/* The same interleaved, RFC 2326 10.12. False: the reader is too slow, nothing was sent. */
+/* Up to FRAME_PACKETS packets of a frame, interleaved, RFC 2326 10.12. False: the reader is too slow, nothing
+ * was sent. */
 static bool send_tcp(struct stream *stream, struct client *client, unsigned t,
                      const struct packet_range *packets, unsigned count, uint32_t timestamp)
 {
@@ -239,7 +195,7 @@ static void send_frame(struct stream *stream, struct client *client, unsigned t,
         unsigned count = frame->packets - at < FRAME_PACKETS ? frame->packets - at : FRAME_PACKETS;
 
         if (!client->tcp) {
-            send_udp(stream, client, t, packets + at, count, timestamp);
+            udp_send(stream, client, t, packets + at, count, timestamp);
         } else if (!send_tcp(stream, client, t, packets + at, count, timestamp)) {
             drop_gop(stream, client);
             return;

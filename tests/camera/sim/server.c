@@ -37,6 +37,7 @@ static void on_sweep(struct se_timer *timer)
         }
         if (client->mute)
             continue;
+        udp_release(client, now);
         if (now - client->alive_us >
             (client->stream ? client->stream->camera->timeout_s : 60) * SE_US_PER_S) {
             if (client->stream)
