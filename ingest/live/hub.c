@@ -43,6 +43,7 @@ struct hub {
 
     pthread_mutex_t lock; /* what follows; held for a few pointer moves only */
     struct live_ring video_ring, audio_ring;
+    struct hub_watch *watches;
     struct hub_state state;
     struct access_unit *key_unit;
     struct video_params key_params;
@@ -113,6 +114,13 @@ static void wake(struct hub *hub)
         hub_shared_wake(hub->shared);
 }
 
+/* Under the lock, after the news is in place. */
+static void tell(struct hub *hub)
+{
+    for (struct hub_watch *watch = hub->watches; watch; watch = watch->next)
+        watch->fn(watch);
+}
+
 void hub_set_state(struct hub *hub, enum source_state state, const char *reason)
 {
     /* What comes after an outage does not follow from what came before, and old pictures are not live. */
@@ -130,6 +138,7 @@ void hub_set_state(struct hub *hub, enum source_state state, const char *reason)
     s->state = state;
     strncpy(s->reason, reason ? reason : "", sizeof(s->reason) - 1);
     s->version++;
+    tell(hub);
     pthread_mutex_unlock(&hub->lock);
     wake(hub);
 }
@@ -161,6 +170,7 @@ void hub_set_video(struct hub *hub, const struct video_params *params)
     live_ring_set_init(&hub->video_ring, init);
     hub->state.version++;
     snprintf(hub->state.mime, sizeof(hub->state.mime), "video/mp4; codecs=\"%s\"", params->mime);
+    tell(hub);
     pthread_mutex_unlock(&hub->lock);
     wake(hub);
 }
@@ -185,6 +195,7 @@ void hub_set_audio(struct hub *hub, const struct audio_params *params)
     hub->state.version++;
     snprintf(hub->state.audio_mime, sizeof(hub->state.audio_mime), "audio/mp4; codecs=\"mp4a.40.%u\"",
              params->config[0] >> 3);
+    tell(hub);
     pthread_mutex_unlock(&hub->lock);
     wake(hub);
 }
@@ -198,6 +209,7 @@ static void push_audio(struct hub *hub, struct access_unit *unit)
     struct timing_stamp stamp = timing_next(&hub->audio_timing, unit);
     pthread_mutex_lock(&hub->lock);
     live_ring_push(&hub->audio_ring, unit, stamp, true);
+    tell(hub);
     pthread_mutex_unlock(&hub->lock);
     wake(hub);
 }
@@ -223,6 +235,7 @@ void hub_push(struct hub *hub, struct access_unit *unit)
         hub->key_at_ms = se_wall_now_ms() - (se_mono_now_us() - unit->arrived_us) / 1000;
     }
     int lost = live_ring_push(&hub->video_ring, unit, stamp, unit->keyframe);
+    tell(hub);
     pthread_mutex_unlock(&hub->lock);
     access_unit_unref(&old_key);
     se_buf_unref(&old_jpeg);
@@ -245,6 +258,7 @@ void hub_remove(struct hub *hub)
     hub->state.version++;
     live_ring_clear(&hub->video_ring);
     live_ring_clear(&hub->audio_ring);
+    tell(hub);
     pthread_mutex_unlock(&hub->lock);
     wake(hub);
     hub->shared = NULL;
@@ -276,12 +290,44 @@ void hub_item_clear(struct hub_item *item)
     item->kind = HUB_NOTHING;
 }
 
+void hub_watch_add(struct hub *hub, struct hub_watch *watch)
+{
+    pthread_mutex_lock(&hub->lock);
+    watch->prev = NULL;
+    watch->next = hub->watches;
+    if (watch->next)
+        watch->next->prev = watch;
+    hub->watches = watch;
+    pthread_mutex_unlock(&hub->lock);
+}
+
+void hub_watch_remove(struct hub *hub, struct hub_watch *watch)
+{
+    pthread_mutex_lock(&hub->lock);
+    if (watch->prev)
+        watch->prev->next = watch->next;
+    else
+        hub->watches = watch->next;
+    if (watch->next)
+        watch->next->prev = watch->prev;
+    watch->prev = watch->next = NULL;
+    pthread_mutex_unlock(&hub->lock);
+}
+
 bool hub_news(struct hub *hub, const struct hub_cursor *cursor, uint32_t version)
 {
     pthread_mutex_lock(&hub->lock);
     bool news = live_ring_news(&hub->video_ring, cursor) || hub->state.version != version;
     pthread_mutex_unlock(&hub->lock);
     return news;
+}
+
+uint32_t hub_version(struct hub *hub)
+{
+    pthread_mutex_lock(&hub->lock);
+    uint32_t version = hub->state.version;
+    pthread_mutex_unlock(&hub->lock);
+    return version;
 }
 
 void hub_state(struct hub *hub, struct hub_state *ret_state)

@@ -237,6 +237,41 @@ static void a_wake_is_never_lost(void **state)
     hub_shared_free(shared);
 }
 
+struct told {
+    struct hub_watch watch;
+    unsigned times;
+};
+
+static void on_news(struct hub_watch *watch)
+{
+    ((struct told *)watch)->times++; /* watch is its first member */
+}
+
+static void watchers_are_told_of_their_hub_only(void **state)
+{
+    struct hub *hub = hub_make(), *other = hub_make();
+    struct told a = {.watch.fn = on_news}, b = a, c = a;
+    hub_watch_add(hub, &a.watch);
+    hub_watch_add(hub, &b.watch);
+    hub_watch_add(other, &c.watch);
+    push(hub, 0, 3);
+    assert_int_equal(a.times, 3);
+    assert_int_equal(b.times, 3);
+    assert_int_equal(c.times, 0);
+    uint32_t version = hub_version(hub);
+    hub_watch_remove(hub, &b.watch);
+    hub_set_state(hub, SOURCE_OFFLINE, "gone");
+    assert_int_equal(a.times, 4);
+    assert_int_equal(b.times, 3);
+    assert_int_not_equal(hub_version(hub), version);
+    hub_remove(hub);
+    assert_int_equal(a.times, 5);
+    hub_watch_remove(hub, &a.watch);
+    hub_watch_remove(other, &c.watch);
+    hub_unref(&hub);
+    hub_unref(&other);
+}
+
 static void a_snapshot_is_a_jpeg_of_the_newest_keyframe(void **state)
 {
     struct hub *hub = hub_make();
@@ -283,6 +318,7 @@ int main(void)
         cmocka_unit_test(an_outage_leaves_no_old_picture),
         cmocka_unit_test(viewers_are_counted),
         cmocka_unit_test(a_wake_is_never_lost),
+        cmocka_unit_test(watchers_are_told_of_their_hub_only),
         cmocka_unit_test(a_snapshot_is_a_jpeg_of_the_newest_keyframe),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

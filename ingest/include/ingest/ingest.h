@@ -122,6 +122,18 @@ int hub_audio(struct hub *hub, struct audio_params *ret_params);
 /* Counts who watches: an on_demand stream is pulled only while somebody does. */
 void hub_viewer_add(struct hub *hub);
 void hub_viewer_remove(struct hub *hub);
+/* Told of one hub's news: a frame, an init, a state. In the owner's memory, fn set, else zero-initialised. fn
+ * runs on the thread that brought the news, mostly an ingest loop, with the hub locked: it sets a flag, wakes
+ * another thread, and calls nothing of the hub. A hub that nobody watches wakes nobody. */
+struct hub_watch {
+    void (*fn)(struct hub_watch *watch);
+    struct hub_watch *prev, *next; /* the hub's */
+};
+/* Any thread; when remove has returned, fn does not run any more. */
+void hub_watch_add(struct hub *hub, struct hub_watch *watch);
+void hub_watch_remove(struct hub *hub, struct hub_watch *watch);
+/* hub_state()'s version alone. Any thread. */
+uint32_t hub_version(struct hub *hub);
 /* An eventfd written (at most once per 5 ms) when any hub has something new or changed state. Belongs to
  * ingest. */
 int ingest_live_fd(struct ingest *ingest);
