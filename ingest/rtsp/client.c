@@ -9,8 +9,6 @@
 
 #include "gateway/options.h"
 
-#define STEADY_US (10 * SE_US_PER_S) /* a session that lasted this long starts the back-off anew */
-
 const struct rtsp_url *client_url(const struct rtsp_client *client)
 {
     return client->at.request ? &client->at : &client->url;
@@ -37,36 +35,6 @@ void client_deadline(struct rtsp_client *client, int64_t delay_us)
     (void)se_timer_in(client->loop, &client->deadline, delay_us);
 }
 
-/* Doubles from the least wait, up to what the failure allows; between half of it and all of it. */
-static int64_t backoff(struct rtsp_client *client, enum client_failure failure)
-{
-    int64_t most = client->wait.unreachable_max_us;
-    switch (failure) {
-    case FAILURE_REFUSED:
-        if (client->refusals >= client->auth_tries)
-            return client->wait.auth_retry_us;
-        break;
-    case FAILURE_ANSWER:
-        most = client->wait.retry_max_us;
-        break;
-    case FAILURE_SILENT:
-        most = most * 3 / 5; /* the wait for its answer comes on top */
-        break;
-    case FAILURE_FINAL:
-        return INT64_MAX;
-    case FAILURE_UNREACHABLE:
-    case FAILURE_LOST:
-        break;
-    }
-    int64_t delay = client->wait.retry_min_us;
-    for (unsigned i = 0; i < client->failures && delay < most; i++)
-        delay *= 2;
-    client->failures++;
-    if (delay > most)
-        delay = most;
-    return delay / 2 + (int64_t)(client_random() % (uint64_t)(delay / 2 + 1));
-}
-
 static void end_try(struct rtsp_client *client)
 {
     se_timer_cancel(&client->deadline);
@@ -78,23 +46,19 @@ static void end_try(struct rtsp_client *client)
     client_media_fini(client, false);
 }
 
-void client_fail(struct rtsp_client *client, enum client_failure failure, const char *fmt, ...)
+void client_fail(struct rtsp_client *client, enum source_failure failure, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
     vsnprintf(client->stats.last_error, sizeof(client->stats.last_error), fmt, args);
     va_end(args);
 
-    se_mono_us now = se_loop_now_us(client->loop);
-    if (client->live_since_us && now - client->live_since_us >= STEADY_US)
-        client->failures = 0;
+    int64_t live_us = client->live_since_us ? se_loop_now_us(client->loop) - client->live_since_us : 0;
     client->live_since_us = 0;
-    if (failure == FAILURE_REFUSED)
-        client->refusals++;
     end_try(client);
     client->phase = PHASE_WAIT;
-    int64_t delay = backoff(client, failure);
-    if (delay != INT64_MAX)
+    int64_t delay = backoff_next(&client->backoff, failure, live_us);
+    if (delay != BACKOFF_NEVER)
         client_deadline(client, delay);
     /* Tries that fail one after the other are one time offline; a new reason is still told. */
     client->state = SOURCE_OFFLINE;
@@ -144,10 +108,6 @@ static void read_waits(struct rtsp_client *client, const struct options *options
     client->wait.connect_us = options_int(options, "ingest.connect_timeout_ms") * 1000;
     client->wait.answer_us = options_int(options, "ingest.answer_timeout_ms") * 1000;
     client->wait.stall_us = options_int(options, "ingest.stall_ms") * 1000;
-    client->wait.retry_min_us = options_int(options, "ingest.retry_min_ms") * 1000;
-    client->wait.retry_max_us = options_int(options, "ingest.retry_max_ms") * 1000;
-    client->wait.unreachable_max_us = options_int(options, "ingest.retry_unreachable_max_ms") * 1000;
-    client->wait.auth_retry_us = options_int(options, "ingest.auth_retry_s") * SE_US_PER_S;
     client->wait.keepalive_us = options_int(options, "ingest.keepalive_s") * SE_US_PER_S;
 }
 
@@ -178,7 +138,7 @@ static int client_start(struct se_loop *loop, const struct source_config *config
     client->deadline = (struct se_timer){.fn = deadline, .ctx = client};
     client->tick.ctx = client;
     client->own_ssrc = (uint32_t)client_random();
-    client->auth_tries = config->auth_tries ? config->auth_tries : 3;
+    backoff_init(&client->backoff, config->options, config->auth_tries);
     read_waits(client, config->options);
     int r = address_rules_parse(options_text(config->options, "ingest.allow"), &client->rules, NULL);
     if (r == 0)

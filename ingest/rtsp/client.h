@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 
 #include "address_rules.h"
+#include "backoff.h"
 #include "depay.h"
 #include "interleaved.h"
 #include "rtsp_auth.h"
@@ -33,16 +34,6 @@ enum client_phase {
     PHASE_PLAYING,
 };
 
-/* Why a try or a session ended; decides when the next one begins. */
-enum client_failure {
-    FAILURE_UNREACHABLE, /* no address, no connection */
-    FAILURE_SILENT,      /* a connection, but no answer */
-    FAILURE_ANSWER,      /* an answer that is no use */
-    FAILURE_REFUSED,     /* the password */
-    FAILURE_LOST,        /* it played, and ended */
-    FAILURE_FINAL,       /* nothing will change by trying again */
-};
-
 struct client_track {
     enum sdp_kind kind;
     uint8_t payload_type;
@@ -61,17 +52,15 @@ struct rtsp_client {
     struct source_sink sink;
     struct source_stats stats;
     struct {
-        int64_t connect_us, answer_us, stall_us, retry_min_us, retry_max_us, unreachable_max_us,
-            auth_retry_us, keepalive_us;
+        int64_t connect_us, answer_us, stall_us, keepalive_us;
     } wait;
     struct address_rules rules;
     struct rtsp_url url; /* as configured */
     char *username, *password;
-    unsigned auth_tries;
 
     enum source_state state;
     enum client_phase phase;
-    unsigned failures, refusals; /* in a row */
+    struct backoff backoff;
     bool was_live;
     se_mono_us try_began_us, live_since_us, last_media_us;
     struct se_timer deadline; /* of the phase; in PHASE_WAIT the next try */
@@ -119,7 +108,7 @@ struct rtsp_client {
 const struct rtsp_url *client_url(const struct rtsp_client *client);
 void client_set_state(struct rtsp_client *client, enum source_state state, const char *reason);
 /* Ends the try or session with words for a person, and sets when the next begins. */
-void client_fail(struct rtsp_client *client, enum client_failure failure, const char *fmt, ...)
+void client_fail(struct rtsp_client *client, enum source_failure failure, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void client_deadline(struct rtsp_client *client, int64_t delay_us);
 uint64_t client_random(void);

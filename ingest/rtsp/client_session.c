@@ -287,7 +287,7 @@ static int64_t keepalive_every(const struct rtsp_client *client)
 static void playing(struct rtsp_client *client)
 {
     client->keepalive_due_us = se_loop_now_us(client->loop) + keepalive_every(client);
-    client->refusals = 0;
+    backoff_accepted(&client->backoff);
     client->phase = PHASE_PLAYING;
     se_timer_cancel(&client->deadline);
     client_media_play(client);
