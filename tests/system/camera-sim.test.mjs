@@ -4,11 +4,13 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { createConnection } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { createConnection, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
+import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 
-import { Cameras } from './lib/cameras.mjs';
+import { Cameras, split } from './lib/cameras.mjs';
 import { sleep, until } from './lib/gateway.mjs';
 
 const run = promisify(execFile);
@@ -28,9 +30,11 @@ before(async () => {
         { name: 'short', clip: 'plain', timeout: 1, keepalive: 'get_parameter' },
         { name: 'tcp-only', clip: 'plain', transports: 'tcp' },
         { name: 'six', clip: 'plain', listen: '[::1]:0' },
+        { name: 'sealed', clip: 'plain', listen: '127.0.0.1:0', tls: true },
       ],
     },
     load: 3,
+    tls: true,
   });
 });
 after(() => cameras.stop());
@@ -45,10 +49,10 @@ async function probe(path, transport = 'tcp', who = undefined) {
 }
 
 /** Decodes some seconds with ffmpeg; how many pictures, and what it complained of. */
-async function decode(path, transport, seconds) {
+async function decode(path, transport, seconds, who = undefined) {
   const { stdout, stderr } = await run(
     'ffmpeg',
-    ['-v', 'error', '-rtsp_transport', transport, '-i', cameras.url(path), '-an', '-t', String(seconds), '-f', 'framemd5', '-'],
+    ['-v', 'error', '-rtsp_transport', transport, '-i', cameras.url(path, who), '-an', '-t', String(seconds), '-f', 'framemd5', '-'],
     { timeout: 40_000, maxBuffer: 1 << 24 },
   );
   const lines = stdout.split('\n').filter((line) => line && !line.startsWith('#'));
@@ -158,6 +162,49 @@ test('every picture decodes, and the clip goes on over its end', async () => {
     assert.ok(frames >= 150 && frames <= 170, `${path}: ${frames} frames in 11 s of 15 a second`);
     assert.ok(different > 60, `${path}: ${different} different pictures`);
   }));
+});
+
+test('RTSPS: its certificate is the one it tells of, and players read through it', async () => {
+  const { host, port } = split(cameras.own.sealed);
+  const authority = readFileSync(cameras.authority);
+  const seen = await new Promise((done, failed) => {
+    const socket = connect({ host, port, ca: authority, servername: 'localhost' }, () => {
+      done(socket.getPeerCertificate().fingerprint256.replaceAll(':', '').toLowerCase());
+      socket.destroy();
+    }).once('error', failed);
+  });
+  assert.equal(seen, cameras.fingerprint);
+  await Promise.all([
+    probe('sealed').then((streams) => assert.deepEqual(streams, ['h264 320x180'])),
+    probe('aac', 'tcp', { tls: true }).then((streams) => assert.deepEqual(streams, ['h264 320x180', 'aac 32000'])),
+    decode('h265', 'tcp', 3, { tls: true }).then(({ frames, complaints }) => {
+      assert.equal(complaints, '');
+      assert.ok(frames >= 40, `${frames} frames in 3 s`);
+    }),
+  ]);
+  const { stdout } = await run('ffprobe', ['-v', 'error', '-tls_verify', '1', '-ca_file', cameras.authority, '-show_entries',
+    'stream=codec_name', '-of', 'csv=p=0', cameras.url('sealed')], { timeout: 20_000 });
+  assert.equal(stdout.trim(), 'h264');
+});
+
+test('move: the old address refuses, the new one plays', async () => {
+  const before = cameras.own.six;
+  await cameras.add({ name: 'roams', clip: 'plain', listen: '127.0.0.1:0' });
+  const old = cameras.own.roams;
+  assert.deepEqual(await probe('roams'), ['h264 320x180']);
+  const { port } = await new Promise((done) => {
+    const holder = createServer().listen(0, '127.0.0.1', () => {
+      const address = holder.address();
+      holder.close(() => done(address));
+    });
+  });
+  await cameras.order({ do: 'move', camera: 'roams', listen: `127.0.0.1:${port}` });
+  await assert.rejects(probe('roams'), /refused/);
+  cameras.own.roams = `127.0.0.1:${port}`;
+  assert.deepEqual(await probe('roams'), ['h264 320x180']);
+  assert.notEqual(old, cameras.own.roams);
+  assert.equal(cameras.own.six, before);
+  assert.match((await cameras.ask({ do: 'move', camera: 'plain', listen: '127.0.0.1:0' })).error, /of its own/);
 });
 
 test('GStreamer reads it too', async () => {

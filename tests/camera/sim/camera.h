@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "base/str.h"
 #include "clip.h"
+#include "tls.h"
 
 #define CLIENTS_MAX   8192
 #define CAMERAS_MAX   4096
@@ -26,6 +27,7 @@ enum keepalive { KEEPALIVE_ANY, KEEPALIVE_OPTIONS, KEEPALIVE_GET_PARAMETER, KEEP
 /* A socket that accepts RTSP connections: the server's, or one camera's own. */
 struct listener {
     struct server *server;
+    bool tls;
     struct se_watch watch;
     int fd;
     struct sockaddr_storage address;
@@ -104,9 +106,10 @@ struct client {
     struct stream *stream;
     struct se_watch watch;
     int fd;
-    bool mute;        /* black-holed: neither reads nor writes */
-    bool doomed;      /* closed by the next sweep, when nobody stands on its stack */
-    bool close_after; /* when what waits has gone out */
+    gnutls_session_t tls; /* NULL: in the clear */
+    bool mute;            /* black-holed: neither reads nor writes */
+    bool doomed;          /* closed by the next sweep, when nobody stands on its stack */
+    bool close_after;     /* when what waits has gone out */
     bool tcp, playing, wait_key;
     char in[REQUEST_MAX];
     uint32_t in_size, skip; /* skip: bytes of an interleaved packet still to be thrown away */
@@ -126,8 +129,9 @@ struct server {
     struct camera *cameras;
     unsigned camera_count, client_count;
     struct client *clients;
-    struct listener *listener, *control;
-    struct listener *listeners[CAMERAS_MAX + 2];
+    struct listener *listener, *control, *secure; /* secure: RTSPS, or NULL */
+    struct tls *tls;                              /* NULL until somebody needs it */
+    struct listener *listeners[CAMERAS_MAX + 3];
     unsigned listener_count;
     int64_t wall_us; /* wall clock minus monotonic clock, read once: clips are anchored on it */
     struct se_timer sweep;
@@ -140,28 +144,36 @@ int server_new(struct se_loop *loop, const char *clips_dir, struct server **ret_
 void server_free(struct server *server);
 /* Adds the camera that settings describe (see README.md). -EEXIST, -EINVAL, -ENOENT. */
 int server_add_camera(struct server *server, const json_t *settings, struct se_err *err);
+/* Another address for a camera with a listener of its own, -EINVAL for one without. */
+int server_move_camera(struct server *server, struct camera *camera, const char *address, struct se_err *err);
 /* One camera for each clip NAME.mp4 (and NAME.sub.mp4) that has no camera of its own yet. */
 int server_add_clips(struct server *server, struct se_err *err);
 /* /load/0 … /load/count-1, all playing one clip, each at another place in it. */
 int server_add_load(struct server *server, const char *clip, unsigned count, struct se_err *err);
 int server_clip(struct server *server, const char *name, bool aggregate, struct clip **ret_clip,
                 struct se_err *err);
+/* The certificate, made when it is first needed. */
+int server_tls(struct server *server, struct se_err *err);
 struct stream *server_stream(struct server *server, const char *path);
 uint32_t server_random(struct server *server);
 
+/* What takes the connections of a listener. */
+typedef void listener_fn(struct listener *listener, int fd);
 /* listen.c: "127.0.0.1:0", "[::1]:8654" */
-int listener_new(struct server *server, const char *address, void (*accepted)(struct server *server, int fd),
+int listener_new(struct server *server, const char *address, listener_fn *accepted,
                  struct listener **ret_listener, struct se_err *err);
 void listener_free(struct listener *listener);
 void listener_text(const struct listener *listener, char *out, size_t size);
 
 /* client.c */
-void client_accept(struct server *server, int fd);
+void client_accept(struct listener *listener, int fd);
 void client_free(struct client *client);
 void client_reset(struct client *client); /* closes with RST, as a camera does that lost its power */
 void client_bind(struct client *client, struct stream *stream);
 /* Sends or keeps for later; whole or not at all. False: no room, nothing was taken. */
 bool client_send(struct client *client, struct iovec *parts, unsigned count, size_t size);
+/* Bytes as they go over the wire. False: the connection is broken. */
+bool client_send_raw(struct client *client, const void *data, size_t size);
 void client_session_end(struct client *client);
 
 /* rtsp.c: answers one request (header text ends with an empty line; size without a body's bytes). */
@@ -194,7 +206,7 @@ void udp_release(struct client *client, se_mono_us now);
 void udp_forget(struct client_track *track);
 
 /* control.c */
-void control_accept(struct server *server, int fd);
+void control_accept(struct listener *listener, int fd);
 void control_free_all(struct server *server);
 
 /* faults.c: {"do":"stall","camera":"cam01","seconds":5} → the answer's object (new reference), never NULL

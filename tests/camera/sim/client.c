@@ -63,15 +63,12 @@ static bool keep(struct client *client, const struct iovec *parts, unsigned coun
     return true;
 }
 
-bool client_send(struct client *client, struct iovec *parts, unsigned count, size_t size)
+/* Sends what the socket takes and keeps the rest. */
+static void put(struct client *client, struct iovec *parts, unsigned count, size_t size)
 {
     size_t sent = 0, waiting = client->out_size - client->out_at;
     unsigned first = 0;
 
-    if (client->doomed || client->mute)
-        return true;
-    if (waiting > 0 && waiting + size > client->out_max)
-        return false;
     while (waiting == 0 && sent < size) {
         unsigned now = count - first < IOV_MAX ? count - first : IOV_MAX;
         struct msghdr message = {.msg_iov = parts + first, .msg_iovlen = now};
@@ -85,7 +82,7 @@ bool client_send(struct client *client, struct iovec *parts, unsigned count, siz
             continue;
         if (n < 0 && errno != EAGAIN) {
             doom(client);
-            return true;
+            return;
         }
         if (n > 0)
             sent += (size_t)n;
@@ -95,10 +92,33 @@ bool client_send(struct client *client, struct iovec *parts, unsigned count, siz
     }
     if (sent < size && !keep(client, parts, count, sent, size)) {
         doom(client); /* half a packet went out: the connection cannot be used any more */
-        return true;
+        return;
     }
     if (sent < size)
         want(client);
+}
+
+bool client_send_raw(struct client *client, const void *data, size_t size)
+{
+    struct iovec part = {(void *)data, size};
+
+    if (!client->doomed && !client->mute)
+        put(client, &part, 1, size);
+    return !client->doomed;
+}
+
+bool client_send(struct client *client, struct iovec *parts, unsigned count, size_t size)
+{
+    size_t waiting = client->out_size - client->out_at;
+
+    if (client->doomed || client->mute)
+        return true;
+    if (waiting > 0 && waiting + size > client->out_max)
+        return false;
+    if (!client->tls)
+        put(client, parts, count, size);
+    else if (!tls_send(client->tls, parts, count))
+        doom(client);
     return true;
 }
 
@@ -189,14 +209,23 @@ static void take_input(struct client *client)
     client->in_size -= at;
 }
 
+static ssize_t receive(struct client *client)
+{
+    void *to = client->in + client->in_size;
+    size_t size = REQUEST_MAX - client->in_size;
+
+    return client->tls ? tls_recv(client->tls, to, size) : recv(client->fd, to, size, 0);
+}
+
 static void on_client(struct se_watch *watch, uint32_t events)
 {
     struct client *client = watch->ctx;
+    bool more = (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0;
 
     if (events & EPOLLOUT)
         flush(client);
-    if (!client->doomed && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
-        ssize_t n = recv(client->fd, client->in + client->in_size, REQUEST_MAX - client->in_size, 0);
+    while (more && !client->doomed && !client->mute) {
+        ssize_t n = receive(client);
 
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
             doom(client);
@@ -206,23 +235,23 @@ static void on_client(struct se_watch *watch, uint32_t events)
             client->in_size += (uint32_t)n;
             take_input(client);
         }
+        more = client->tls && n > 0; /* a record may hold more than was asked for */
     }
     if (client->close_after && client->out_at == client->out_size)
         doom(client);
     want(client);
 }
 
-void client_accept(struct server *server, int fd)
+static struct client *client_new(struct listener *listener, int fd)
 {
+    struct server *server = listener->server;
     struct client *client = server->client_count < CLIENTS_MAX ? calloc(1, sizeof(*client)) : NULL;
     int one = 1;
 
     if (!client) {
         server->too_many++;
-        close(fd);
-        return;
+        return NULL;
     }
-    server->accepted++;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     client->server = server;
     client->fd = fd;
@@ -232,11 +261,26 @@ void client_accept(struct server *server, int fd)
         client->tracks[i] =
             (struct client_track){.rtp_fd = -1, .rtcp_fd = -1, .rtcp.fd = -1, .client = client};
     client->watch = (struct se_watch){.fn = on_client, .ctx = client, .fd = -1};
-    if (se_watch_add(server->loop, &client->watch, fd, EPOLLIN) < 0) {
-        close(fd);
+    client->tls = listener->tls ? tls_session(server->tls, client) : NULL;
+    if ((listener->tls && !client->tls) || se_watch_add(server->loop, &client->watch, fd, EPOLLIN) < 0) {
+        if (client->tls)
+            gnutls_deinit(client->tls);
         free(client);
+        return NULL;
+    }
+    return client;
+}
+
+void client_accept(struct listener *listener, int fd)
+{
+    struct server *server = listener->server;
+    struct client *client = client_new(listener, fd);
+
+    if (!client) {
+        close(fd);
         return;
     }
+    server->accepted++;
     client->next = server->clients;
     client->link = &server->clients;
     if (client->next)
@@ -305,6 +349,8 @@ void client_free(struct client *client)
     if (client->next)
         client->next->link = client->link;
     client->server->client_count--;
+    if (client->tls)
+        gnutls_deinit(client->tls);
     free(client->out);
     free(client);
 }

@@ -89,8 +89,9 @@ static void on_operator(struct se_watch *watch, uint32_t events)
         operator_free(op);
 }
 
-void control_accept(struct server *server, int fd)
+void control_accept(struct listener *listener, int fd)
 {
+    struct server *server = listener->server;
     struct operator_ *op = operator_count < OPERATORS_MAX ? calloc(1, sizeof(*op)) : NULL;
 
     if (!op) {

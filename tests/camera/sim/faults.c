@@ -199,6 +199,17 @@ static int do_wrong_password(struct stream *stream, const json_t *order, struct 
     return 0;
 }
 
+/* Another address for a camera that has one of its own: the old one refuses from now on. */
+static int do_move(struct stream *stream, const json_t *order, struct se_err *err)
+{
+    if (stream != stream->camera->streams[0])
+        return 0;
+    each_client(stream, client_reset);
+    if (stream->camera->streams[1])
+        each_client(stream->camera->streams[1], client_reset);
+    return server_move_camera(stream->server, stream->camera, se_json_str(order, "listen", ""), err);
+}
+
 static int do_burst(struct stream *stream, const json_t *order, struct se_err *err)
 {
     double seconds = se_json_real(order, "seconds", 10);
@@ -246,6 +257,7 @@ static const struct fault {
     {"late", do_late},
     {"wrong_password", do_wrong_password},
     {"burst", do_burst},
+    {"move", do_move},
     {"clear", do_clear},
 };
 
@@ -320,13 +332,16 @@ json_t *faults_order(struct server *server, const json_t *order)
     const struct fault *fault = NULL;
     struct se_err err = {0};
     unsigned hits = 0;
+    char address[80];
 
     if (strcmp(name, "stats") == 0)
         return stats(server, who);
     if (strcmp(name, "add") == 0) {
         if (server_add_camera(server, order, &err) < 0)
             return failed(&err);
-        return json_pack("{s:b}", "ok", 1);
+        listener_text(server->cameras->own ? server->cameras->own : server->listener, address,
+                      sizeof(address));
+        return json_pack("{s:b,s:s}", "ok", 1, "address", address);
     }
     for (unsigned i = 0; i < SE_ARRAY_LEN(table); i++)
         if (strcmp(table[i].name, name) == 0)

@@ -10,7 +10,7 @@
 
 struct acceptor {
     struct listener listener;
-    void (*accepted)(struct server *server, int fd);
+    listener_fn *accepted;
 };
 
 static void on_accept(struct se_watch *watch, uint32_t events)
@@ -22,7 +22,7 @@ static void on_accept(struct se_watch *watch, uint32_t events)
 
         if (fd < 0)
             return;
-        acceptor->accepted(acceptor->listener.server, fd);
+        acceptor->accepted(&acceptor->listener, fd);
     }
 }
 
@@ -58,7 +58,7 @@ static int parse_address(const char *text, struct listener *listener, struct se_
     return se_fail(err, -EINVAL, "address \"%s\" must begin with an IP address", text);
 }
 
-int listener_new(struct server *server, const char *address, void (*accepted)(struct server *server, int fd),
+int listener_new(struct server *server, const char *address, listener_fn *accepted,
                  struct listener **ret_listener, struct se_err *err)
 {
     struct acceptor *acceptor = calloc(1, sizeof(*acceptor));

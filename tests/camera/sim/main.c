@@ -17,28 +17,36 @@
 
 static const char usage[] =
     "usage: camera-sim --clips DIR [--listen ADDRESS] [--control ADDRESS] [--config FILE] [--load N] "
-    "[--load-clip NAME]\n"
+    "[--load-clip NAME] [--tls-listen ADDRESS] [--tls-ca FILE]\n"
     "  --clips DIR       NAME.mp4 is served as rtsp://ADDRESS/NAME, NAME.sub.mp4 as /NAME/sub\n"
     "  --listen ADDRESS  where cameras answer, 127.0.0.1:8654 unless given; port 0 picks one\n"
     "  --control ADDRESS where orders are taken, 127.0.0.1:0 unless given\n"
     "  --config FILE     cameras with passwords and habits, JSON (README.md)\n"
     "  --load N          cameras /load/0 to /load/N-1 that play one clip, each at another place\n"
     "  --load-clip NAME  which clip; \"load\" unless given\n"
+    "  --tls-listen ADDRESS  the same cameras over RTSPS, with a certificate made at start\n"
+    "  --tls-ca FILE     where to write that certificate (PEM), which is its own authority\n"
     "The first line on standard output is JSON: "
-    "{\"rtsp\":\"ADDRESS\",\"control\":\"ADDRESS\",\"cameras\":[…]}\n";
+    "{\"rtsp\":\"ADDRESS\",\"control\":\"ADDRESS\",\"cameras\":[…],…}\n";
 
 struct arguments {
-    const char *listen, *control, *clips, *config, *load_clip;
+    const char *listen, *control, *clips, *config, *load_clip, *tls_listen, *tls_ca;
     unsigned long load;
 };
 
 static int parse_arguments(int argc, char **argv, struct arguments *args)
 {
     static const struct option options[] = {
-        {"listen", required_argument, NULL, 'l'}, {"control", required_argument, NULL, 'c'},
-        {"clips", required_argument, NULL, 'd'},  {"config", required_argument, NULL, 'f'},
-        {"load", required_argument, NULL, 'n'},   {"load-clip", required_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},         {0},
+        {"listen", required_argument, NULL, 'l'},
+        {"control", required_argument, NULL, 'c'},
+        {"clips", required_argument, NULL, 'd'},
+        {"config", required_argument, NULL, 'f'},
+        {"load", required_argument, NULL, 'n'},
+        {"load-clip", required_argument, NULL, 'k'},
+        {"tls-listen", required_argument, NULL, 's'},
+        {"tls-ca", required_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     int option;
 
@@ -61,6 +69,12 @@ static int parse_arguments(int argc, char **argv, struct arguments *args)
             break;
         case 'k':
             args->load_clip = optarg;
+            break;
+        case 's':
+            args->tls_listen = optarg;
+            break;
+        case 'a':
+            args->tls_ca = optarg;
             break;
         case 'n':
             args->load = strtoul(optarg, &end, 10);
@@ -121,40 +135,82 @@ static int add_cameras(struct server *server, const struct arguments *args, stru
     return r;
 }
 
-static int open_listeners(struct server *server, const struct arguments *args, struct se_err *err)
+static int open_listener(struct server *server, const char *address, listener_fn *accepted, bool tls,
+                         struct listener **ret_listener, struct se_err *err)
 {
-    int r = listener_new(server, args->listen, client_accept, &server->listener, err);
+    int r = tls ? server_tls(server, err) : 0;
 
+    if (r == 0)
+        r = listener_new(server, address, accepted, ret_listener, err);
     if (r < 0)
         return r;
-    server->listeners[server->listener_count++] = server->listener;
-    r = listener_new(server, args->control, control_accept, &server->control, err);
-    if (r < 0)
-        return r;
-    server->listeners[server->listener_count++] = server->control;
+    (*ret_listener)->tls = tls;
+    server->listeners[server->listener_count++] = *ret_listener;
     return 0;
 }
 
-static int announce(const struct server *server)
+static int open_listeners(struct server *server, const struct arguments *args, struct se_err *err)
 {
-    char rtsp[80], control[80];
-    se_json_ *line = NULL;
-    json_t *cameras = json_array(), *ports = json_object();
-    char *text;
+    int r = open_listener(server, args->listen, client_accept, false, &server->listener, err);
 
-    listener_text(server->listener, rtsp, sizeof(rtsp));
-    listener_text(server->control, control, sizeof(control));
+    if (r == 0 && args->tls_listen)
+        r = open_listener(server, args->tls_listen, client_accept, true, &server->secure, err);
+    if (r == 0)
+        r = open_listener(server, args->control, control_accept, false, &server->control, err);
+    return r;
+}
+
+static int write_authority(struct server *server, const char *file, struct se_err *err)
+{
+    FILE *out;
+    int r = server_tls(server, err);
+
+    if (r < 0)
+        return r;
+    out = fopen(file, "we");
+    if (!out)
+        return se_fail(err, -errno, "%s: %s", file, strerror(errno));
+    r = fputs(server->tls->pem, out) < 0 ? -EIO : 0;
+    if (fclose(out) != 0 || r < 0)
+        return se_fail(err, -EIO, "%s cannot be written", file);
+    return 0;
+}
+
+/* Cameras with a port of their own, and which of these speak TLS. */
+static void list_cameras(const struct server *server, json_t *names, json_t *ports, json_t *secure)
+{
     for (const struct camera *camera = server->cameras; camera; camera = camera->next) {
         char own[80];
 
         if (strncmp(camera->name, "load/", 5) != 0)
-            json_array_insert_new(cameras, 0, json_string(camera->name));
+            json_array_insert_new(names, 0, json_string(camera->name));
         if (!camera->own)
             continue;
         listener_text(camera->own, own, sizeof(own));
         json_object_set_new(ports, camera->name, json_string(own));
+        if (camera->own->tls)
+            json_array_append_new(secure, json_string(camera->name));
     }
-    line = json_pack("{s:s,s:s,s:o,s:o}", "rtsp", rtsp, "control", control, "cameras", cameras, "own", ports);
+}
+
+static int announce(const struct server *server)
+{
+    char rtsp[80], control[80], rtsps[80];
+    se_json_ *line = NULL;
+    json_t *names = json_array(), *ports = json_object(), *secure = json_array();
+    char *text;
+
+    listener_text(server->listener, rtsp, sizeof(rtsp));
+    listener_text(server->control, control, sizeof(control));
+    list_cameras(server, names, ports, secure);
+    line = json_pack("{s:s,s:s,s:o,s:o,s:o}", "rtsp", rtsp, "control", control, "cameras", names, "own",
+                     ports, "tls", secure);
+    if (line && server->secure) {
+        listener_text(server->secure, rtsps, sizeof(rtsps));
+        json_object_set_new(line, "rtsps", json_string(rtsps));
+    }
+    if (line && server->tls)
+        json_object_set_new(line, "tls_fingerprint", json_string(server->tls->fingerprint));
     text = line ? se_json_text(line) : NULL;
     if (!text)
         return -ENOMEM;
@@ -219,6 +275,8 @@ int main(int argc, char **argv)
         r = add_cameras(server, &args, &err);
     if (r == 0)
         r = open_listeners(server, &args, &err);
+    if (r == 0 && args.tls_ca)
+        r = write_authority(server, args.tls_ca, &err);
     if (r == 0)
         r = announce(server);
     if (r == 0)

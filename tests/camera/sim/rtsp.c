@@ -130,6 +130,16 @@ static void local_host(const struct client *client, char *out, size_t size)
         *colon = 0;
 }
 
+/* The listener by which the client came. */
+static const struct listener *entrance(const struct client *client)
+{
+    const struct server *server = client->server;
+
+    if (client->stream->camera->own)
+        return client->stream->camera->own;
+    return client->tls ? server->secure : server->listener;
+}
+
 static void describe(struct client *client, const struct request *request)
 {
     char host[80];
@@ -137,11 +147,10 @@ static void describe(struct client *client, const struct request *request)
     char address[80];
 
     local_host(client, host, sizeof(host));
-    listener_text(client->stream->camera->own ? client->stream->camera->own : client->server->listener,
-                  address, sizeof(address));
+    listener_text(entrance(client), address, sizeof(address));
     sdp = sdp_text(client->stream, host);
-    headers = se_asprintf("Content-Type: application/sdp\r\nContent-Base: rtsp://%s/%s/\r\n", address,
-                          client->stream->path);
+    headers = se_asprintf("Content-Type: application/sdp\r\nContent-Base: %s://%s/%s/\r\n",
+                          client->tls ? "rtsps" : "rtsp", address, client->stream->path);
     if (sdp && headers)
         answer(client, request, 200, "OK", headers, sdp);
     else

@@ -110,7 +110,13 @@ void server_free(struct server *server)
     for (unsigned i = 0; i < server->clip_count; i++)
         clip_free(server->clips[i]);
     free(server->clips);
+    tls_free(server->tls);
     free(server);
+}
+
+int server_tls(struct server *server, struct se_err *err)
+{
+    return server->tls ? 0 : tls_new(&server->tls, err);
 }
 
 int server_clip(struct server *server, const char *name, bool aggregate, struct clip **ret_clip,
@@ -215,6 +221,39 @@ static int add_stream(struct camera *camera, unsigned role, const char *clip, co
     return server_clip(server, clip, se_json_bool(settings, "aggregate", false), &stream->clip, err);
 }
 
+static int add_listener(struct server *server, struct camera *camera, const char *address, bool tls,
+                        struct se_err *err)
+{
+    int r = tls ? server_tls(server, err) : 0;
+
+    if (r == 0)
+        r = listener_new(server, address, client_accept, &camera->own, err);
+    if (r < 0)
+        return r;
+    camera->own->tls = tls;
+    server->listeners[server->listener_count++] = camera->own;
+    return 0;
+}
+
+int server_move_camera(struct server *server, struct camera *camera, const char *address, struct se_err *err)
+{
+    struct listener *listener;
+    int r;
+
+    if (!camera->own)
+        return se_fail(err, -EINVAL, "only a camera with a \"listen\" of its own can move");
+    r = listener_new(server, address, client_accept, &listener, err);
+    if (r < 0)
+        return r;
+    listener->tls = camera->own->tls;
+    for (unsigned i = 0; i < server->listener_count; i++)
+        if (server->listeners[i] == camera->own)
+            server->listeners[i] = listener;
+    listener_free(camera->own);
+    camera->own = listener;
+    return 0;
+}
+
 int server_add_camera(struct server *server, const json_t *settings, struct se_err *err)
 {
     const char *name = se_json_str(settings, "name", ""), *listen = se_json_str(settings, "listen", NULL);
@@ -236,11 +275,8 @@ int server_add_camera(struct server *server, const json_t *settings, struct se_e
         r = add_stream(camera, 0, clip, settings, server, err);
     if (r == 0 && sub)
         r = add_stream(camera, 1, sub, settings, server, err);
-    if (r == 0 && listen) {
-        r = listener_new(server, listen, client_accept, &camera->own, err);
-        if (r == 0)
-            server->listeners[server->listener_count++] = camera->own;
-    }
+    if (r == 0 && listen)
+        r = add_listener(server, camera, listen, se_json_bool(settings, "tls", false), err);
     if (r < 0) {
         camera_free(camera);
         return r;

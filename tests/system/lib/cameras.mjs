@@ -29,22 +29,25 @@ export async function clips(set = 'small') {
   return dir;
 }
 
-const split = (address) => {
+/** {host, port} of "127.0.0.1:8654" or "[::1]:8654". */
+export const split = (address) => {
   const colon = address.lastIndexOf(':');
   return { host: address.slice(0, colon).replace(/[[\]]/g, ''), port: Number(address.slice(colon + 1)) };
 };
 
 export class Cameras {
-  /** options: {config, load, loadClip, set: which clips, listen} */
+  /** options: {config, load, loadClip, set: which clips, dir: or a folder of one's own clips, listen, tls: RTSPS for all} */
   static async start(options = {}) {
     const cameras = new Cameras();
-    const args = ['--clips', await clips(options.set), '--listen', options.listen ?? '127.0.0.1:0'];
+    const args = ['--clips', options.dir ?? (await clips(options.set)), '--listen', options.listen ?? '127.0.0.1:0'];
 
     cameras.dir = mkdtempSync(join(tmpdir(), 'cameras-'));
     if (options.config) {
       writeFileSync(join(cameras.dir, 'config.json'), JSON.stringify(options.config));
       args.push('--config', join(cameras.dir, 'config.json'));
     }
+    cameras.authority = join(cameras.dir, 'camera-ca.pem');
+    if (options.tls) args.push('--tls-listen', '127.0.0.1:0', '--tls-ca', cameras.authority);
     if (options.load) args.push('--load', String(options.load), '--load-clip', options.loadClip ?? 'plain');
     cameras.process = spawn(process.env.SE_SIM ?? join(build, 'camera-sim'), args, { stdio: ['ignore', 'pipe', 'pipe'] });
     cameras.log = '';
@@ -53,7 +56,10 @@ export class Cameras {
       cameras.process.once('exit', (code, signal) => done((cameras.exit = { code, signal }))),
     );
     const ready = JSON.parse(await cameras.firstLine());
-    Object.assign(cameras, { address: ready.rtsp, own: ready.own, names: ready.cameras, controlAddress: ready.control });
+    Object.assign(cameras, {
+      address: ready.rtsp, own: ready.own, names: ready.cameras, controlAddress: ready.control,
+      secure: ready.rtsps, tls: new Set(ready.tls), fingerprint: ready.tls_fingerprint,
+    });
     await cameras.openControl();
     return cameras;
   }
@@ -112,9 +118,18 @@ export class Cameras {
     return (await this.order({ do: 'stats', camera: path })).streams.find((stream) => stream.path === path);
   }
 
-  url(path, { username, password } = {}) {
+  /** Adds a camera while it runs, as in the configuration. */
+  async add(camera) {
+    const { address } = await this.order({ do: 'add', ...camera });
+    if (camera.listen) this.own[camera.name] = address;
+    if (camera.tls) this.tls.add(camera.name);
+  }
+
+  /** options: {username, password, tls: over RTSPS where all cameras have it} */
+  url(path, { username, password, tls = this.tls.has(path) } = {}) {
     const who = username ? `${encodeURIComponent(username)}:${encodeURIComponent(password)}@` : '';
-    return `rtsp://${who}${this.own[path] ?? this.address}/${path}`;
+    const where = this.own[path] ?? (tls ? this.secure : this.address);
+    return `${tls ? 'rtsps' : 'rtsp'}://${who}${where}/${path}`;
   }
 
   /** SIGTERM and the exit; throws when it was not clean. */
