@@ -135,6 +135,7 @@ struct server {
     unsigned listener_count;
     int64_t wall_us; /* wall clock minus monotonic clock, read once: clips are anchored on it */
     struct se_timer sweep;
+    bool stamp; /* frames say when they were sent */
     uint64_t accepted, too_many;
     uint32_t random; /* xorshift state: garbage and loss come out the same in every run */
 };

@@ -17,7 +17,7 @@
 
 static const char usage[] =
     "usage: camera-sim --clips DIR [--listen ADDRESS] [--control ADDRESS] [--config FILE] [--load N] "
-    "[--load-clip NAME] [--tls-listen ADDRESS] [--tls-ca FILE]\n"
+    "[--load-clip NAME] [--tls-listen ADDRESS] [--tls-ca FILE] [--stamp]\n"
     "  --clips DIR       NAME.mp4 is served as rtsp://ADDRESS/NAME, NAME.sub.mp4 as /NAME/sub\n"
     "  --listen ADDRESS  where cameras answer, 127.0.0.1:8654 unless given; port 0 picks one\n"
     "  --control ADDRESS where orders are taken, 127.0.0.1:0 unless given\n"
@@ -26,12 +26,14 @@ static const char usage[] =
     "  --load-clip NAME  which clip; \"load\" unless given\n"
     "  --tls-listen ADDRESS  the same cameras over RTSPS, with a certificate made at start\n"
     "  --tls-ca FILE     where to write that certificate (PEM), which is its own authority\n"
+    "  --stamp           H.264 over TCP: each frame says when it was sent (README.md)\n"
     "The first line on standard output is JSON: "
     "{\"rtsp\":\"ADDRESS\",\"control\":\"ADDRESS\",\"cameras\":[…],…}\n";
 
 struct arguments {
     const char *listen, *control, *clips, *config, *load_clip, *tls_listen, *tls_ca;
     unsigned long load;
+    bool stamp;
 };
 
 static int parse_arguments(int argc, char **argv, struct arguments *args)
@@ -45,6 +47,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *args)
         {"load-clip", required_argument, NULL, 'k'},
         {"tls-listen", required_argument, NULL, 's'},
         {"tls-ca", required_argument, NULL, 'a'},
+        {"stamp", no_argument, NULL, 'm'},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -80,6 +83,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *args)
             args->load = strtoul(optarg, &end, 10);
             if (*end || args->load > CAMERAS_MAX / 2)
                 return -EINVAL;
+            break;
+        case 'm':
+            args->stamp = true;
             break;
         case 'h':
             fputs(usage, stdout);
@@ -271,8 +277,10 @@ int main(int argc, char **argv)
         r = watch_signals(loop, &signals);
     if (r == 0)
         r = server_new(loop, args.clips, &server, &err);
-    if (r == 0)
+    if (r == 0) {
+        server->stamp = args.stamp;
         r = add_cameras(server, &args, &err);
+    }
     if (r == 0)
         r = open_listeners(server, &args, &err);
     if (r == 0 && args.tls_ca)

@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +10,8 @@
 #define FRAME_PACKETS 512 /* at a time, of a frame with more */
 #define LATE_US       (2 * SE_US_PER_S)
 #define REPORT_US     (5 * SE_US_PER_S)
+#define STAMP_UUID    "camera-sim-stamp" /* 16 bytes, as good as any */
+#define STAMP_SIZE    (3 + 16 + 16 + 1)
 #define NTP_1970      2208988800u /* RFC 5905: seconds from 1900 to 1970 */
 
 int64_t stream_now_us(const struct stream *stream)
@@ -158,6 +162,26 @@ static void send_endless(struct stream *stream, struct client *client, uint32_t 
     }
 }
 
+/* A packet of its own in front of a frame: an SEI message, user_data_unregistered (H.264 D.1.7), with the
+ * monotonic clock's microseconds in 16 hexadecimal digits, which need no emulation prevention. */
+static void send_stamp(struct stream *stream, struct client *client, uint32_t timestamp)
+{
+    struct client_track *to = &client->tracks[0];
+    char packet[4 + RTP_HEADER_SIZE + STAMP_SIZE + 1]; /* snprintf() ends it with a zero */
+    struct iovec part = {packet, sizeof(packet) - 1};
+    unsigned length = RTP_HEADER_SIZE + STAMP_SIZE;
+    char *sei = packet + 4 + RTP_HEADER_SIZE;
+
+    packet[0] = '$';
+    packet[1] = (char)to->channel;
+    packet[2] = (char)(length >> 8);
+    packet[3] = (char)length;
+    rtp_header_write((uint8_t *)packet + 4, stream->clip->tracks[0].payload_type, false, to->sequence++,
+                     timestamp, to->ssrc);
+    snprintf(sei, STAMP_SIZE + 1, "\x06\x05\x20%s%016" PRIx64 "\x80", STAMP_UUID, (uint64_t)se_mono_now_us());
+    client_send(client, &part, 1, part.iov_len);
+}
+
 static void drop_gop(struct stream *stream, struct client *client)
 {
     client->wait_key = true;
@@ -190,6 +214,8 @@ static void send_frame(struct stream *stream, struct client *client, unsigned t,
             send_garbage(stream, client);
         if (t == 0 && stream->faults.endless_bytes)
             send_endless(stream, client, timestamp);
+        if (t == 0 && stream->server->stamp && track->codec == CLIP_H264)
+            send_stamp(stream, client, timestamp);
     }
     for (uint32_t at = 0; at < frame->packets && client->playing; at += FRAME_PACKETS) {
         unsigned count = frame->packets - at < FRAME_PACKETS ? frame->packets - at : FRAME_PACKETS;
