@@ -1,4 +1,5 @@
-/* The listening socket, and the file that says where it is. */
+#include "http/listen.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/str.h"
-#include "http/server.h"
 
 /* "host:port", "[::1]:port" or ":port" into its two parts, in buf. */
 static int split(const char *address, char *buf, size_t size, char **ret_host, char **ret_port)
@@ -65,18 +65,18 @@ static void bound_name(int fd, char ret_bound[80])
     snprintf(ret_bound, 80, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-int listen_open(const char *address, int *ret_fd, char ret_bound[80], struct se_err *err)
+int listen_open(const char *option, const char *address, int *ret_fd, char ret_bound[80], struct se_err *err)
 {
     char buf[256], *host, *port;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found;
-    int r = listen_check("http.listen", address, err);
+    int r = listen_check(option, address, err);
     if (r < 0) {
         return r;
     }
     split(address, buf, sizeof(buf), &host, &port);
     r = getaddrinfo(*host ? host : NULL, port, &hints, &found);
     if (r != 0) {
-        return se_fail(err, -EINVAL, "http.listen = %s: %s", address, gai_strerror(r));
+        return se_fail(err, -EINVAL, "%s = %s: %s", option, address, gai_strerror(r));
     }
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int one = 1;
@@ -90,7 +90,7 @@ int listen_open(const char *address, int *ret_fd, char ret_bound[80], struct se_
         if (fd >= 0) {
             close(fd);
         }
-        return se_fail(err, r, "cannot listen on http.listen = %s: %s%s", address, strerror(-r),
+        return se_fail(err, r, "cannot listen on %s = %s: %s%s", option, address, strerror(-r),
                        r == -EADDRINUSE ? "; another program has it: choose another port, or 0 for any" : "");
     }
     bound_name(fd, ret_bound);

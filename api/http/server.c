@@ -72,7 +72,7 @@ int server_start(struct api *api, struct se_err *err)
 {
     const struct options *options = api->deps.options;
     char bound[80];
-    int r = listen_open(options_text(options, "http.listen"), &api->listen_fd, bound, err);
+    int r = listen_open("http.listen", options_text(options, "http.listen"), &api->listen_fd, bound, err);
     if (r < 0) {
         return r;
     }

@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "base/pool.h"
 #include "base/time.h"
+#include "http/listen.h"
 #include "http/route.h"
 #include "http/router.h"
 
@@ -45,13 +46,6 @@ struct api {
 /* server.c: binds http.listen, writes DATA_DIR/http.addr, starts libmicrohttpd. */
 int server_start(struct api *api, struct se_err *err);
 void server_stop(struct api *api);
-
-/* listen.c */
-/* Whether address, the value of that option, is ADDRESS:PORT; a name in it is not looked up. -EINVAL. */
-int listen_check(const char *option, const char *address, struct se_err *err);
-int listen_open(const char *address, int *ret_fd, char ret_bound[80], struct se_err *err);
-int listen_write_address(const char *dir, const char *name, const char *bound, struct se_err *err);
-void listen_forget_address(const char *dir, const char *name);
 
 /* peers.c: every open connection, and how long it may keep us waiting. */
 enum peer_state {

@@ -33,9 +33,6 @@ struct se_buf *mp4_init_segment(const struct mp4_movie *movie);
 struct se_buf *mp4_file_head(struct mp4_movie *movie, uint64_t bytes);
 /* Fills params->mime (RFC 6381) from its codec and config. */
 void mp4_codec_string(struct video_params *params);
-/* The parameter sets of the configuration record as NAL units behind their 4-byte lengths, as they would
- * stand in front of a keyframe. -EBADMSG, -ENOMEM. */
-int mp4_parameter_sets(const struct video_params *params, struct se_buf **ret_sets);
 /* Can MP4 carry it, as written here? */
 bool mp4_audio_supported(const struct audio_params *params);
 

@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "ingest/params.h"
 #include "mp4/mux.h"
 
 /* `count` NAL units behind 2-byte lengths, from *at on. */
@@ -47,7 +48,7 @@ static int hvcc(struct mp4_writer *w, const uint8_t *config, size_t size)
     return r;
 }
 
-int mp4_parameter_sets(const struct video_params *params, struct se_buf **ret_sets)
+int video_parameter_sets(const struct video_params *params, struct se_buf **ret_sets)
 {
     struct mp4_writer w = {0};
     int r = params->codec == CODEC_H264   ? avcc(&w, params->config, params->config_size)

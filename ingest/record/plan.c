@@ -336,7 +336,7 @@ static int add_file(struct planning *p, unsigned number)
     int fd = -1, last = 0;
     int r = open_input(p->playback, number, &fd, &input);
     if (r == 0 && p->video_count > 1)
-        r = mp4_parameter_sets(p->videos[part->video - 1], &flow.sets);
+        r = video_parameter_sets(p->videos[part->video - 1], &flow.sets);
     while (r == 0 && at < part->to && !last) {
         struct mp4_fragment f;
         r = mp4_read_fragment(&input, at, true, &f);

@@ -1,12 +1,11 @@
 #include "rtsp_auth.h"
 
 #include <errno.h>
-#include <libavutil/md5.h>
-#include <libavutil/mem.h>
-#include <libavutil/sha.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "ingest/rtsp_digest.h"
 
 #define VALUE_MAX 1024 /* of a realm, nonce or opaque */
 
@@ -15,27 +14,6 @@ struct challenge {
     struct text scheme;
     struct text realm, nonce, opaque, algorithm, qop, stale;
 };
-
-/* A token or quoted string off the front; a quoted one keeps its escapes. */
-static struct text take_value(struct text *rest)
-{
-    struct text value;
-    if (rest->n && rest->p[0] == '"') {
-        size_t end = 1;
-        while (end < rest->n && rest->p[end] != '"')
-            end += rest->p[end] == '\\' && end + 1 < rest->n ? 2 : 1;
-        end = end < rest->n ? end : rest->n;
-        value = (struct text){rest->p + 1, end - 1};
-        *rest = text_skip(*rest, end + 1);
-    } else {
-        size_t end = 0;
-        while (end < rest->n && rest->p[end] != ',' && !text_blank(rest->p[end]))
-            end++;
-        value = (struct text){rest->p, end};
-        *rest = text_skip(*rest, end);
-    }
-    return value;
-}
 
 static void set_parameter(struct challenge *challenge, struct text name, struct text value)
 {
@@ -76,7 +54,7 @@ static bool take_challenge(struct text *rest, struct challenge *ret_challenge)
             continue;
         }
         *rest = text_trim(text_skip(after, 1));
-        set_parameter(&challenge, word, take_value(rest));
+        set_parameter(&challenge, word, text_take_value(rest));
     }
     *ret_challenge = challenge;
     return challenge.scheme.n > 0;
@@ -159,30 +137,6 @@ void rtsp_auth_fini(struct rtsp_auth *auth)
     *auth = (struct rtsp_auth){0};
 }
 
-/* Hex digest of the parts joined by colons. */
-static void digest(enum auth_scheme scheme, const char *const *parts, unsigned count, char out[65])
-{
-    struct se_str joined = {0};
-    for (unsigned i = 0; i < count; i++) {
-        se_str_puts(&joined, i ? ":" : "");
-        se_str_puts(&joined, parts[i]);
-    }
-    uint8_t hash[32] = {0};
-    size_t size = scheme == AUTH_DIGEST_SHA256 ? 32 : 16;
-    if (scheme == AUTH_DIGEST_SHA256) {
-        struct AVSHA *sha = av_sha_alloc();
-        if (sha && av_sha_init(sha, 256) == 0) {
-            av_sha_update(sha, (const uint8_t *)joined.data, joined.len);
-            av_sha_final(sha, hash);
-        }
-        av_free(sha);
-    } else {
-        av_md5_sum(hash, (const uint8_t *)joined.data, joined.len);
-    }
-    se_str_fini(&joined);
-    se_hex_encode(hash, size, out);
-}
-
 /* The value of a quoted string without its escapes (they are not hashed). */
 static char *unquoted(const char *text)
 {
@@ -238,17 +192,18 @@ void rtsp_auth_header(struct rtsp_auth *auth, const char *method, const char *ur
         out->oom = true;
         return;
     }
+    enum rtsp_digest algorithm = auth->scheme == AUTH_DIGEST_SHA256 ? RTSP_DIGEST_SHA256 : RTSP_DIGEST_MD5;
     char a1[65], a2[65], response[65], count[9];
     auth->uses++;
     snprintf(count, sizeof(count), "%08x", auth->uses);
-    digest(auth->scheme, (const char *const[]){username, realm, password}, 3, a1);
+    rtsp_digest(algorithm, (const char *const[]){username, realm, password}, 3, a1);
     if (auth->session)
-        digest(auth->scheme, (const char *const[]){a1, nonce, cnonce}, 3, a1);
-    digest(auth->scheme, (const char *const[]){method, url}, 2, a2);
+        rtsp_digest(algorithm, (const char *const[]){a1, nonce, cnonce}, 3, a1);
+    rtsp_digest(algorithm, (const char *const[]){method, url}, 2, a2);
     if (auth->qop)
-        digest(auth->scheme, (const char *const[]){a1, nonce, count, cnonce, "auth", a2}, 6, response);
+        rtsp_digest(algorithm, (const char *const[]){a1, nonce, count, cnonce, "auth", a2}, 6, response);
     else
-        digest(auth->scheme, (const char *const[]){a1, nonce, a2}, 3, response);
+        rtsp_digest(algorithm, (const char *const[]){a1, nonce, a2}, 3, response);
 
     se_str_puts(out, "Authorization: Digest ");
     put_quoted(out, "username", username);

@@ -3,7 +3,7 @@
 #define INGEST_RTSP_RTSP_AUTH_H
 
 #include "base/str.h"
-#include "rtsp_message.h"
+#include "ingest/rtsp_message.h"
 
 enum auth_scheme { AUTH_NONE, AUTH_BASIC, AUTH_DIGEST_MD5, AUTH_DIGEST_SHA256 }; /* weakest first */
 

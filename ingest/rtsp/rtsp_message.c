@@ -1,4 +1,4 @@
-#include "rtsp_message.h"
+#include "ingest/rtsp_message.h"
 
 #include <errno.h>
 

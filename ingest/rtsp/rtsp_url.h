@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "text.h"
+#include "ingest/text.h"
 
 #define RTSP_URL_MAX 2048
 

@@ -3,7 +3,7 @@
 #define INGEST_RTSP_SDP_H
 
 #include "codec/parameter_sets.h"
-#include "text.h"
+#include "ingest/text.h"
 
 #define SDP_MEDIA_MAX 16
 

@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct se_buf *sets;
         if (init->size > size || init->video.config_size > CODEC_CONFIG_MAX)
             abort();
-        if (init->video.codec != CODEC_NONE && mp4_parameter_sets(&init->video, &sets) == 0)
+        if (init->video.codec != CODEC_NONE && video_parameter_sets(&init->video, &sets) == 0)
             se_buf_unref(&sets);
         if (mp4_walk(&input, init->size, &index, &end) == 0) {
             if (index.data_end > size || index.data_end < init->size)

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "rtsp/interleaved.h"
-#include "rtsp/rtsp_message.h"
+#include "ingest/rtsp_message.h"
 #include "rtsp/rtsp_url.h"
 
 static long parse(const char *text, char *buffer, size_t size, struct rtsp_message *message)

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
+
 enum codec { CODEC_NONE, CODEC_H264, CODEC_H265, CODEC_AAC, CODEC_OTHER };
 
 /* What a decoder must know before the first unit. Values only, so it can be copied. */
@@ -17,6 +19,9 @@ struct video_params {
     uint8_t config[CODEC_CONFIG_MAX]; /* avcC / hvcC record, ISO/IEC 14496-15 */
     unsigned config_size;
 };
+/* The parameter sets of the configuration record as NAL units behind their 4-byte lengths, as they would
+ * stand in front of a keyframe. -EBADMSG, -ENOMEM. Pure. */
+int video_parameter_sets(const struct video_params *params, struct se_buf **ret_sets);
 struct audio_params {
     enum codec codec; /* CODEC_AAC, or CODEC_OTHER with name */
     unsigned sample_rate, channels;

@@ -1,6 +1,6 @@
 /* A piece of a text that lies elsewhere, and what parsers do with it. */
-#ifndef INGEST_RTSP_TEXT_H
-#define INGEST_RTSP_TEXT_H
+#ifndef INGEST_TEXT_H
+#define INGEST_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -69,6 +69,28 @@ static inline int64_t text_number(struct text text, int64_t max)
             return -1;
     }
     return i ? value : -1;
+}
+
+/* A token or quoted string off the front, as in the parameters of RFC 7616; a quoted one keeps its escapes.
+ */
+static inline struct text text_take_value(struct text *rest)
+{
+    struct text value;
+    size_t end = 0;
+    if (rest->n && rest->p[0] == '"') {
+        end = 1;
+        while (end < rest->n && rest->p[end] != '"')
+            end += rest->p[end] == '\\' && end + 1 < rest->n ? 2 : 1;
+        end = end < rest->n ? end : rest->n;
+        value = (struct text){rest->p + 1, end - 1};
+        *rest = text_skip(*rest, end + 1);
+    } else {
+        while (end < rest->n && rest->p[end] != ',' && !text_blank(rest->p[end]))
+            end++;
+        value = (struct text){rest->p, end};
+        *rest = text_skip(*rest, end);
+    }
+    return value;
 }
 
 /* Nothing that could end a line or a header, or that does not belong into a URL. */

@@ -1,8 +1,8 @@
-/* RTSP 1.0 messages (RFC 2326), as cameras write them. Pure: bytes in, pieces of them out. */
+/* RTSP 1.0 messages (RFC 2326), as cameras and players write them. Pure: bytes in, pieces of them out. */
 #ifndef INGEST_RTSP_MESSAGE_H
 #define INGEST_RTSP_MESSAGE_H
 
-#include "text.h"
+#include "ingest/text.h"
 
 #define RTSP_HEAD_MAX    (32 * 1024)
 #define RTSP_BODY_MAX    (128 * 1024)
