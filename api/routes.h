@@ -5,6 +5,7 @@
 #include "http/route.h"
 
 extern const struct http_route_table routes_sessions;
+extern const struct http_route_table routes_stream_passwords;
 extern const struct http_route_table routes_users;
 extern const struct http_route_table routes_departments;
 extern const struct http_route_table routes_cameras;

@@ -15,6 +15,9 @@
 #define SESSIONS_KEPT 8192
 #define TICKETS_KEPT  16384
 
+#define STREAM_SIGN_INS   "sharpeyes_stream_sign_ins_total"
+#define STREAM_SIGN_INS_H "Sign-ins with a stream password by outcome."
+
 struct se_metric access_metrics[] = {
     [ACCESS_M_SIGN_IN_OK] = {"sharpeyes_sign_ins_total", "Sign-ins by outcome.", SE_COUNTER, "result=\"ok\"",
                              0},
@@ -22,6 +25,9 @@ struct se_metric access_metrics[] = {
                                 "result=\"wrong\"", 0},
     [ACCESS_M_SIGN_IN_BLOCKED] = {"sharpeyes_sign_ins_total", "Sign-ins by outcome.", SE_COUNTER,
                                   "result=\"blocked\"", 0},
+    [ACCESS_M_STREAM_OK] = {STREAM_SIGN_INS, STREAM_SIGN_INS_H, SE_COUNTER, "result=\"ok\"", 0},
+    [ACCESS_M_STREAM_WRONG] = {STREAM_SIGN_INS, STREAM_SIGN_INS_H, SE_COUNTER, "result=\"wrong\"", 0},
+    [ACCESS_M_STREAM_BLOCKED] = {STREAM_SIGN_INS, STREAM_SIGN_INS_H, SE_COUNTER, "result=\"blocked\"", 0},
     [ACCESS_M_SESSIONS_DROPPED] = {"sharpeyes_access_dropped_total", "Entries pushed out of a full table.",
                                    SE_COUNTER, "table=\"sessions\"", 0},
     [ACCESS_M_TICKETS_DROPPED] = {"sharpeyes_access_dropped_total", "Entries pushed out of a full table.",

@@ -52,6 +52,9 @@ enum {
     ACCESS_M_SIGN_IN_OK,
     ACCESS_M_SIGN_IN_WRONG,
     ACCESS_M_SIGN_IN_BLOCKED,
+    ACCESS_M_STREAM_OK,
+    ACCESS_M_STREAM_WRONG,
+    ACCESS_M_STREAM_BLOCKED,
     ACCESS_M_SESSIONS_DROPPED,
     ACCESS_M_TICKETS_DROPPED,
     ACCESS_M_AUDIT_LOST,
@@ -64,6 +67,10 @@ void access_digest_text(const char *text, char out[ACCESS_DIGEST_TEXT]);
 /* 43 characters of base64url over 32 random bytes, after a prefix that says what it is. */
 void access_random_token(const char *prefix, char out[65]);
 
+/* Failed tries of a name from an address: -EDQUOT when there were too many; counting one, or that it went
+ * well. */
+int access_failures_check(struct access *access, const char *username, const char *address, int *ret_retry_s);
+void access_failures_note(struct access *access, const char *username, const char *address, bool failed);
 /* Fills who with the user's names, department and rights as they stand. -ENOENT. */
 int access_load_who(struct store_tx *tx, const char *user_id, struct access_who *ret_who);
 /* At most two hashes are made at once, each takes 64 MiB: enter, verify, leave. */

@@ -42,8 +42,7 @@ static struct access_failures *failures_of(struct access *access, const char *us
     return stalest;
 }
 
-/* -EDQUOT when there were too many. */
-static int failures_check(struct access *access, const char *username, const char *address, int *ret_retry_s)
+int access_failures_check(struct access *access, const char *username, const char *address, int *ret_retry_s)
 {
     int r = 0;
     pthread_mutex_lock(&access->lock);
@@ -58,7 +57,7 @@ static int failures_check(struct access *access, const char *username, const cha
     return r;
 }
 
-static void failures_note(struct access *access, const char *username, const char *address, bool failed)
+void access_failures_note(struct access *access, const char *username, const char *address, bool failed)
 {
     pthread_mutex_lock(&access->lock);
     struct access_failures *failures = failures_of(access, username, address);
@@ -107,17 +106,18 @@ static int write_session(struct store_tx *tx, void *ctx)
 static int check_password(struct access *access, struct sign_in *in, const char *password, bool known,
                           int *ret_retry_s)
 {
-    int r = failures_check(access, in->username, in->address, ret_retry_s);
+    int r = access_failures_check(access, in->username, in->address, ret_retry_s);
     if (r < 0)
         return r;
     access_hash_enter();
-    r = failures_check(access, in->username, in->address, ret_retry_s); /* others may have failed meanwhile */
+    r = access_failures_check(access, in->username, in->address,
+                              ret_retry_s); /* others may have failed meanwhile */
     if (r == 0) {
         /* Somebody unknown costs as long as somebody known. */
         bool right = access_password_verify(known ? in->secret.password_hash : access->decoy_hash, password);
         if (!right || !known || !in->secret.enabled)
             r = -EACCES;
-        failures_note(access, in->username, in->address, r < 0);
+        access_failures_note(access, in->username, in->address, r < 0);
     }
     access_hash_leave();
     return r;

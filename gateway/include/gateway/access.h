@@ -121,6 +121,34 @@ int access_ticket_check(struct access *access, const char *ticket, const char *c
 /* The range a playback ticket was given for; 0: open. -EACCES */
 int access_ticket_range(struct access *access, const char *ticket, se_wall_ms *ret_from, se_wall_ms *ret_to);
 
+/* Stream passwords: generated ones, for Digest (RFC 7616) on RTSP out and nothing else. What is kept of one
+ * is H(username:ACCESS_REALM:password) in both algorithms, sealed. */
+#define ACCESS_REALM                "sharpeyes"
+#define ACCESS_STREAM_PASSWORDS_MAX 16 /* of one user */
+struct access_ha1 {
+    char md5[33], sha256[65]; /* lower-case hexadecimal */
+};
+/* In the caller's transaction. -EDQUOT the user has too many. */
+int access_stream_password_new(struct access *access, struct store_tx *tx, const char *user_id,
+                               const char *name, const struct access_ha1 *ha1, char ret_id[SE_ID_LEN]);
+/* Ends one's own, and what was opened with it; action: for the audit trail. -ENOENT. Writes the store: pool
+ * threads only. */
+int access_stream_password_end(struct access *access, const struct access_who *who, const char *action,
+                               const char *id);
+/* Does this hash answer the challenge? */
+typedef bool (*access_ha1_fn)(const struct access_ha1 *ha1, void *ctx);
+/* Signs in a user with whichever stream password `right` takes. -EACCES none, or no such user; -EDQUOT five
+ * failures of the user and address in access.sign_in_window_s. What ret_who opens ends with the stream
+ * password, see access_still(). Reads the store: pool threads only. */
+int access_stream_sign_in(struct access *access, const char *username, const char *address,
+                          access_ha1_fn right, void *ctx, struct access_who *ret_who, int *ret_retry_s);
+/* Nonces for challenges: good for five minutes and one address, known by our own key; none is stored. Any
+ * thread. */
+#define ACCESS_NONCE_LEN 49 /* 48 characters and NUL */
+void access_nonce_new(const struct access *access, const char *address, char ret_nonce[ACCESS_NONCE_LEN]);
+/* 0; -ESTALE it was one of ours; -EACCES */
+int access_nonce_check(const struct access *access, const char *nonce, const char *address);
+
 /* 1 to 64 bytes of UTF-8 without blanks, control characters and any of ,:/\"<> : 0, or -EINVAL (field
  * "username"). */
 int access_username_check(const char *username, struct se_err *err);
