@@ -152,6 +152,7 @@ static void viewers_changed(void *ctx)
     struct viewers_news *news = ctx;
     struct camera *camera = news->camera;
     struct stream *stream = &camera->streams[news->role];
+    stream_watched(stream);
     if (!camera->ended && stream->url && camera->record == RECORD_ON_DEMAND) {
         if (!atomic_load_explicit(&stream->watched, memory_order_acquire) && stream->source) {
             stream->linger.fn = linger_over;

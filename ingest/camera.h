@@ -116,6 +116,7 @@ int camera_status(struct camera *camera, json_t **ret_status);
 /* stream.c, for camera.c: on the loop. */
 void stream_start(struct stream *stream);
 void stream_stop(struct stream *stream, enum source_state state);
+void stream_watched(struct stream *stream); /* `watched` changed */
 void stream_publish(struct stream *stream);
 void stream_tick(struct stream *stream);
 /* camera.c, for stream.c: main changed state, or a stream has news for the recorder. */

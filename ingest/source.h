@@ -46,6 +46,9 @@ struct source_ops {
     /* On the loop; no sink call comes after it. */
     void (*stop)(struct source *source);
     void (*stats)(const struct source *source, struct source_stats *ret_stats);
+    /* On the loop: whether somebody watches, and wants every frame at once; until told, nobody does. Without
+     * a viewer frames may come up to 100 ms late and several together. NULL: it makes no difference. */
+    void (*watched)(struct source *source, bool watched);
 };
 /* Every back end's struct begins with this. */
 struct source {

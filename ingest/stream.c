@@ -209,6 +209,13 @@ void stream_start(struct stream *stream)
         stream->source = NULL;
         set_state(stream, SOURCE_OFFLINE, err.text[0] ? err.text : strerrordesc_np(-r));
     }
+    stream_watched(stream);
+}
+
+void stream_watched(struct stream *stream)
+{
+    if (stream->source && stream->ops->watched)
+        stream->ops->watched(stream->source, atomic_load_explicit(&stream->watched, memory_order_acquire));
 }
 
 void stream_stop(struct stream *stream, enum source_state state)

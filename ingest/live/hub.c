@@ -31,7 +31,7 @@ struct hub {
     void (*viewers_fn)(void *ctx, bool any);
     void *viewers_ctx;
     pthread_mutex_t viewers_lock; /* held over viewers_fn, so that 0→1 and 1→0 arrive in order */
-    unsigned viewers;
+    _Atomic unsigned viewers;     /* changed under it */
 
     /* the stream's loop only */
     struct timing timing, audio_timing;
@@ -112,6 +112,13 @@ static void wake(struct hub *hub)
 {
     if (hub->shared)
         hub_shared_wake(hub->shared);
+}
+
+/* A frame is news for those who watch; who comes after this look finds it in the first read. */
+static void wake_viewers(struct hub *hub)
+{
+    if (atomic_load(&hub->viewers))
+        wake(hub);
 }
 
 /* Under the lock, after the news is in place. */
@@ -211,7 +218,7 @@ static void push_audio(struct hub *hub, struct access_unit *unit)
     live_ring_push(&hub->audio_ring, unit, stamp, true);
     tell(hub);
     pthread_mutex_unlock(&hub->lock);
-    wake(hub);
+    wake_viewers(hub);
 }
 
 void hub_push(struct hub *hub, struct access_unit *unit)
@@ -245,7 +252,7 @@ void hub_push(struct hub *hub, struct access_unit *unit)
     se_metric_add(&metrics[M_FRAGMENTS], 1);
     if (lost > 0)
         se_metric_add(&metrics[M_EVICTED], lost);
-    wake(hub);
+    wake_viewers(hub);
 }
 
 void hub_remove(struct hub *hub)

@@ -9,7 +9,8 @@
 #include "record/volume.h"
 #include "record/volume_private.h"
 
-#define FRAGMENT_90K   72000 /* 0.8 s: with one frame's wait for the next, under a second is lost by a kill */
+/* 0.7 s: with what lies unread for 0.1 s, and one frame's wait for the next, a kill loses under a second. */
+#define FRAGMENT_90K   63000
 #define FRAGMENT_BYTES (8u << 20)
 #define FRAGMENT_UNITS 512u    /* of each track */
 #define CLOCK_STEP_US  1000000 /* the wall clock was set, not slewed */

@@ -27,6 +27,7 @@ void client_set_state(struct rtsp_client *client, enum source_state state, const
     if (state == client->state)
         return;
     client->state = state;
+    client_lazy(client);
     client->sink.state(client->sink.ctx, state, reason);
 }
 
@@ -183,9 +184,17 @@ static void client_stats(const struct source *source, struct source_stats *ret_s
     ret_stats->units_too_big = client->video.stats.too_big;
 }
 
+static void client_watched(struct source *source, bool watched)
+{
+    struct rtsp_client *client = SE_CONTAINER_OF(source, struct rtsp_client, source);
+    client->watched = watched;
+    client_lazy(client);
+}
+
 const struct source_ops source_rtsp = {
     .name = "rtsp",
     .start = client_start,
     .stop = client_stop,
     .stats = client_stats,
+    .watched = client_watched,
 };

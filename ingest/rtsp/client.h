@@ -5,6 +5,7 @@
  *   client_connect.c  name, address, connection
  *   client_session.c  requests and answers, from OPTIONS to keep-alive
  *   client_media.c    bytes into messages and packets, packets into access units
+ *   client_lazy.c     when a stream that nobody watches is read
  */
 #ifndef INGEST_RTSP_CLIENT_H
 #define INGEST_RTSP_CLIENT_H
@@ -22,6 +23,7 @@
 #define CLIENT_ADDRESSES_MAX 4
 #define CLIENT_SCRATCH       (256u * 1024)
 #define CLIENT_TRACKS        2
+#define CLIENT_LAZY_US       100000 /* the longest that bytes of an unwatched stream lie in the kernel */
 
 enum client_phase {
     PHASE_WAIT, /* for the next try */
@@ -78,6 +80,8 @@ struct rtsp_client {
     bool writing;        /* waits until the camera reads it */
     uint8_t *rest;       /* bytes of a message or frame that is not whole yet */
     size_t rest_size, rest_cap;
+    bool watched;                               /* somebody wants every frame at once */
+    struct rtsp_client *lazy_next, **lazy_link; /* link NULL: it is read as bytes come */
 
     /* session */
     unsigned cseq;
@@ -131,6 +135,9 @@ void client_session_late(struct rtsp_client *client);
 
 /* client_media.c */
 void client_read(struct rtsp_client *client);
+/* client_lazy.c: after a change of state or of `watched`; and before the connection is closed. */
+void client_lazy(struct rtsp_client *client);
+void client_lazy_leave(struct rtsp_client *client);
 /* Takes up what a description offers; fails the client when there is no video to have. */
 bool client_media_describe(struct rtsp_client *client, const struct sdp *sdp, const char *base);
 void client_media_play(struct rtsp_client *client); /* PLAY was answered */

@@ -226,6 +226,7 @@ void client_connect(struct rtsp_client *client)
 void client_disconnect(struct rtsp_client *client)
 {
     int fd = client->watch.fd;
+    client_lazy_leave(client);
     se_watch_del(&client->watch);
     client->watch.fd = -1;
     if (fd >= 0)

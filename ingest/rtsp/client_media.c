@@ -404,6 +404,7 @@ void client_media_play(struct rtsp_client *client)
     client->tick.ctx = client;
     (void)se_timer_in(client->loop, &client->tick,
                       TICK_US < client->wait.stall_us / 8 ? TICK_US : client->wait.stall_us / 8);
+    client_lazy(client); /* some cameras send before they answer */
 }
 
 void client_media_fini(struct rtsp_client *client, bool for_good)

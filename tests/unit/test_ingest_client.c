@@ -205,6 +205,8 @@ struct pull {
     enum source_state states[64];
     char reasons[64][160];
     unsigned state_count, videos, units;
+    unsigned arrivals; /* moments at which units came */
+    se_mono_us arrived_us;
     struct source_stats stats;
 };
 
@@ -232,6 +234,8 @@ static void on_unit(void *ctx, struct access_unit *unit)
 {
     struct pull *pull = ctx;
     pull->units++;
+    pull->arrivals += unit->arrived_us != pull->arrived_us;
+    pull->arrived_us = unit->arrived_us;
     assert_int_equal(unit->data->size, 8);
 }
 
@@ -355,6 +359,68 @@ static void plain(void **state)
     assert_int_equal(camera.teardowns, 1);
     assert_int_equal(pull.stats.packets_lost, 0);
     assert_int_equal(pull.stats.garbage_bytes, 0);
+}
+
+/* --- lazy reading ------------------------------------------------------------- */
+
+#define TRICKLE 30u /* pictures, 10 ms apart, twice */
+
+static void trickle(struct camera *camera, int fd)
+{
+    if (!until_play(camera, fd))
+        return;
+    for (unsigned i = 0; i < 2 * TRICKLE; i++) {
+        put_picture(camera, fd, 0);
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    until_gone(camera, fd);
+}
+
+static unsigned arrivals_unwatched, units_unwatched;
+
+static bool watched_from_the_middle(struct pull *pull)
+{
+    if (!arrivals_unwatched && pull->units >= TRICKLE) {
+        arrivals_unwatched = pull->arrivals;
+        units_unwatched = pull->units;
+        pull->source->ops->watched(pull->source, true);
+    }
+    return pull->units >= 2 * TRICKLE;
+}
+
+static void unwatched_is_read_in_large_pieces(void **state)
+{
+    struct camera camera;
+    struct pull pull;
+    arrivals_unwatched = 0;
+    camera_start(&camera, trickle);
+    pull_until(&pull, &camera, "127.0.0.1", URL, watched_from_the_middle);
+    camera_stop(&camera);
+    assert_int_equal(pull.units, 2 * TRICKLE);
+    /* Ten times a second, but for the first pictures; then each for itself, however busy the machine is. */
+    assert_in_range(arrivals_unwatched, 2, TRICKLE / 3);
+    unsigned arrivals = pull.arrivals - arrivals_unwatched, units = pull.units - units_unwatched;
+    assert_true(arrivals * units_unwatched > 2 * arrivals_unwatched * units);
+}
+
+static void leave_while_lazy(struct camera *camera, int fd)
+{
+    if (!until_play(camera, fd))
+        return;
+    put_picture(camera, fd, 0);
+    nanosleep(&(struct timespec){.tv_nsec = 150000000}, NULL);
+    put_picture(camera, fd, 0);
+}
+
+static void what_came_before_the_end_is_read(void **state)
+{
+    struct camera camera;
+    struct pull pull;
+    camera_start(&camera, leave_while_lazy);
+    pull_until(&pull, &camera, "127.0.0.1", URL, said_why);
+    camera_stop(&camera);
+    assert_int_equal(pull.units, 2);
+    assert_says(&pull, "closed the connection");
 }
 
 static void bytes_one_by_one(struct camera *camera, int fd)
@@ -797,6 +863,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain),
+        cmocka_unit_test(unwatched_is_read_in_large_pieces),
+        cmocka_unit_test(what_came_before_the_end_is_read),
         cmocka_unit_test(in_single_bytes),
         cmocka_unit_test(channels_are_the_servers_choice),
         cmocka_unit_test(digest),

@@ -27,6 +27,7 @@ struct fake {
     struct source_sink sink;
     struct source_stats stats;
     char url[128];
+    bool watched;
 };
 static struct fake *fakes[8]; /* those that run */
 static unsigned fake_starts;
@@ -48,7 +49,12 @@ static void fake_stats(const struct source *source, struct source_stats *ret_sta
     *ret_stats = ((const struct fake *)(const void *)source)->stats;
 }
 
-static const struct source_ops source_fake = {"fake", fake_start, fake_stop, fake_stats};
+static void fake_watched(struct source *source, bool watched)
+{
+    ((struct fake *)(void *)source)->watched = watched;
+}
+
+static const struct source_ops source_fake = {"fake", fake_start, fake_stop, fake_stats, fake_watched};
 
 static int fake_start(struct se_loop *loop, const struct source_config *config,
                       const struct source_sink *sink, struct source **ret_source)
@@ -354,6 +360,27 @@ static void on_demand_pulls_while_somebody_watches(void **state)
     hub_unref(&hub);
 }
 
+static void a_source_is_told_who_watches(void **state)
+{
+    struct house *house = *state;
+    apply(house);
+    assert_false(running("rtsp://10.0.0.1/main")->watched);
+    struct hub *hub = hub_ref(house->camera->streams[STREAM_MAIN].hub);
+    hub_viewer_add(hub);
+    hub_viewer_add(hub);
+    hub_viewer_remove(hub);
+    se_loop_call(house->loop, nothing, NULL);
+    assert_true(running("rtsp://10.0.0.1/main")->watched);
+    assert_false(running("rtsp://10.0.0.1/sub")->watched);
+    house->spec.streams[STREAM_MAIN].username = "other"; /* it begins anew, and the viewer stays */
+    apply(house);
+    assert_true(running("rtsp://10.0.0.1/main")->watched);
+    hub_viewer_remove(hub);
+    se_loop_call(house->loop, nothing, NULL);
+    assert_false(running("rtsp://10.0.0.1/main")->watched);
+    hub_unref(&hub);
+}
+
 static void disabled_and_off(void **state)
 {
     struct house *house = *state;
@@ -510,6 +537,7 @@ int main(void)
         T(reasons_are_told_states_once),
         T(only_what_changed_is_started_anew),
         T(on_demand_pulls_while_somebody_watches),
+        T(a_source_is_told_who_watches),
         T(disabled_and_off),
         cmocka_unit_test(rates_are_of_the_last_seconds),
         cmocka_unit_test(cameras_come_and_go),
