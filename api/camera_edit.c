@@ -35,6 +35,13 @@ static void put_secret(char **at, char *text)
     *at = text;
 }
 
+/* Another password, or none. */
+static void put_password(struct camera_edit_stream *stream, char *password)
+{
+    put_secret(&stream->password, password);
+    stream->password_lost = false;
+}
+
 void camera_edit_init(struct camera_edit *edit)
 {
     *edit = (struct camera_edit){.enabled = true, .retention_days = 30};
@@ -98,7 +105,8 @@ static int take(const struct camera_row *row, void *ctx)
         }
         if (to->sealed) {
             int r = access_unseal(loading->access, to->sealed, &to->password);
-            if (r < 0) {
+            to->password_lost = r == -EBADMSG;
+            if (r < 0 && !to->password_lost) {
                 return r;
             }
         }
@@ -181,7 +189,7 @@ static void apply_url(struct camera_edit_stream *stream, struct fields *fields)
         return;
     }
     if (!camera_url_same_place(stream->url, url)) {
-        put_secret(&stream->password, NULL);
+        put_password(stream, NULL);
     }
     free(stream->url);
     stream->url = url;
@@ -190,7 +198,7 @@ static void apply_url(struct camera_edit_stream *stream, struct fields *fields)
         stream->username = username;
     }
     if (password) {
-        put_secret(&stream->password, password);
+        put_password(stream, password);
     }
 }
 
@@ -203,13 +211,13 @@ static void apply_credentials(struct camera_edit_stream *stream, struct fields *
     }
     if (password_given) {
         const char *password = field_text(fields, "password", 0, 256, NULL);
-        put_secret(&stream->password, password && *password ? strdup(password) : NULL);
+        put_password(stream, password && *password ? strdup(password) : NULL);
     }
-    if (stream->password && !stream->username) {
+    if ((stream->password || stream->password_lost) && !stream->username) {
         if (password_given) {
             field_wrong(fields, "username", "is missing beside the password");
         } else {
-            put_secret(&stream->password, NULL);
+            put_password(stream, NULL);
         }
     }
 }
@@ -341,6 +349,9 @@ int camera_edit_seal(struct camera_edit *edit, struct access *access)
 {
     for (size_t i = 0; i < STREAM_ROLES; i++) {
         struct camera_edit_stream *stream = &edit->streams[i];
+        if (stream->password_lost) {
+            continue;
+        }
         free(stream->sealed);
         stream->sealed = NULL;
         int r = stream->password ? access_seal(access, stream->password, &stream->sealed) : 0;
@@ -372,6 +383,7 @@ void camera_edit_spec(const struct camera_edit *edit, struct camera_spec *ret_sp
         spec.streams[i].username = from->username;
         spec.streams[i].password = from->password;
         spec.streams[i].tls_fingerprint = from->tls_fingerprint;
+        spec.streams[i].fault = from->password_lost ? CAMERA_PASSWORD_LOST : NULL;
         spec.streams[i].engine =
             from->engine && strcmp(from->engine, "ffmpeg") == 0 ? ENGINE_FFMPEG : ENGINE_AUTO;
         for (int t = 0; transports[t]; t++) {

@@ -26,6 +26,7 @@ struct camera_edit {
         char *username;
         char *password; /* plain */
         char *sealed;
+        bool password_lost; /* sealed under another key: kept as it is until another is given */
         char *transport;
         char *engine;
         char *tls_fingerprint; /* or NULL */

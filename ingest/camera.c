@@ -36,11 +36,14 @@ static void clear_spec(struct stream *stream)
 {
     if (stream->password)
         explicit_bzero(stream->password, strlen(stream->password));
+    if (stream->url)
+        explicit_bzero(stream->url, strlen(stream->url));
     free(stream->url);
     free(stream->username);
     free(stream->password);
     free(stream->tls_fingerprint);
-    stream->url = stream->username = stream->password = stream->tls_fingerprint = NULL;
+    free(stream->fault);
+    stream->url = stream->username = stream->password = stream->tls_fingerprint = stream->fault = NULL;
 }
 
 void camera_unref(struct camera **camera)
@@ -116,7 +119,7 @@ static void match_stream(struct stream *stream)
     if (watched)
         se_timer_cancel(&stream->linger);
     bool wanted = stream->url && camera->enabled && !camera->ended &&
-                  (camera->record != RECORD_ON_DEMAND || watched || stream->linger.slot);
+                  (camera->record != RECORD_ON_DEMAND || watched || stream->linger.slot || stream->fault);
     if (stream->source && (!wanted || stream->changed))
         stream_stop(stream, !camera->enabled ? SOURCE_DISABLED : wanted ? SOURCE_CONNECTING : SOURCE_IDLE);
     stream->changed = false;
@@ -232,7 +235,8 @@ static int apply_stream(struct stream *stream, const struct camera_stream_spec *
     }
     if (stream->url && same(stream->url, spec->url) && same(stream->username, spec->username) &&
         same(stream->password, spec->password) && stream->transport == spec->transport &&
-        stream->engine == spec->engine && same(stream->tls_fingerprint, spec->tls_fingerprint))
+        stream->engine == spec->engine && same(stream->tls_fingerprint, spec->tls_fingerprint) &&
+        same(stream->fault, spec->fault))
         return 0;
     if (!stream->hub) {
         struct hub *hub;
@@ -244,18 +248,21 @@ static int apply_stream(struct stream *stream, const struct camera_stream_spec *
         stream->hub = hub;
         pthread_mutex_unlock(hub_lock);
     }
-    char *url, *username = NULL, *password = NULL, *fingerprint = NULL;
+    char *url, *username = NULL, *password = NULL, *fingerprint = NULL, *fault = NULL;
     int r = copy(spec->url, &url);
     if (r == 0)
         r = copy(spec->username, &username);
     if (r == 0)
         r = copy(spec->tls_fingerprint, &fingerprint);
     if (r == 0)
+        r = copy(spec->fault, &fault);
+    if (r == 0)
         r = copy(spec->password, &password);
     if (r < 0) {
         free(url);
         free(username);
         free(fingerprint);
+        free(fault);
         return r;
     }
     clear_spec(stream);
@@ -265,6 +272,7 @@ static int apply_stream(struct stream *stream, const struct camera_stream_spec *
     stream->transport = spec->transport;
     stream->engine = spec->engine;
     stream->tls_fingerprint = fingerprint;
+    stream->fault = fault;
     stream->changed = true;
     return 0;
 }

@@ -62,6 +62,7 @@ struct stream {
     enum stream_transport transport;
     enum stream_engine engine;
     char *tls_fingerprint; /* or NULL */
+    char *fault;           /* what keeps it offline whatever the camera does, or NULL */
     struct hub *hub;       /* written under the table's mutex, see ingest.c */
     _Atomic bool watched;  /* set by any thread */
     bool changed;          /* the source must be started anew */

@@ -202,7 +202,8 @@ void stream_start(struct stream *stream)
     stream->rate = (struct rate){0};
     stream->counted = (struct source_stats){0};
     stream->audio_note[0] = 0;
-    int r = host->pick(stream->url, stream->engine, &stream->ops, &err);
+    int r = stream->fault ? se_fail(&err, -EACCES, "%s", stream->fault)
+                          : host->pick(stream->url, stream->engine, &stream->ops, &err);
     if (r == 0)
         r = stream->ops->start(stream->camera->loop, &config, &sink, &stream->source);
     if (r < 0) {

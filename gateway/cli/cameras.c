@@ -35,8 +35,14 @@ static void forget(char *password)
     free(password);
 }
 
-static int set_camera(struct loading *loading, const struct camera_row *row,
-                      char *const passwords[STREAM_ROLES], struct se_err *err)
+/* What the row's secrets are when they are opened. */
+struct opened {
+    char *password;
+    const char *fault; /* why it is not, or NULL */
+};
+
+static int set_camera(struct loading *loading, const struct camera_row *row, const struct opened *opened,
+                      struct se_err *err)
 {
     struct camera_spec spec = {
         .id = row->id,
@@ -52,32 +58,43 @@ static int set_camera(struct loading *loading, const struct camera_row *row,
         spec.streams[role] = (struct camera_stream_spec){
             .url = stream->url,
             .username = stream->username,
-            .password = passwords[i],
+            .password = opened[i].password,
             .transport = parse_transport(stream->transport),
             .engine = strcmp(stream->engine, "ffmpeg") == 0 ? ENGINE_FFMPEG : ENGINE_AUTO,
             .tls_fingerprint = stream->tls_fingerprint,
+            .fault = opened[i].fault,
         };
     }
     return ingest_camera_set(loading->house->ingest, &spec, err);
 }
 
+/* A secret that does not open keeps its stream offline, with the reason in its status. */
+static int open_stream(struct loading *loading, const struct camera_row *row, unsigned i, struct opened *ret)
+{
+    const struct camera_stream_row *stream = &row->streams[i];
+    int r = 0;
+    if (stream->password_sealed)
+        r = access_unseal(loading->house->access, stream->password_sealed, &ret->password);
+    if (r == -EBADMSG)
+        ret->fault = CAMERA_PASSWORD_LOST;
+    if (ret->fault)
+        se_error("main", "a camera cannot be pulled camera=%s stream=%s reason=\"%s\"", row->id, stream->role,
+                 ret->fault);
+    return r == -EBADMSG ? 0 : r;
+}
+
 static int visit_camera(const struct camera_row *row, void *ctx)
 {
     struct loading *loading = ctx;
-    char *passwords[CAMERA_STREAMS_MAX] = {NULL};
+    struct opened opened[CAMERA_STREAMS_MAX] = {{NULL}};
     struct se_err err = {0};
     int r = 0;
-    for (unsigned i = 0; r == 0 && i < row->stream_count; i++) {
-        if (!row->streams[i].password_sealed)
-            continue;
-        r = access_unseal(loading->house->access, row->streams[i].password_sealed, &passwords[i]);
-        if (r < 0)
-            se_fail(&err, r, "its password does not open: was secret.key replaced? Set the password again");
-    }
+    for (unsigned i = 0; r == 0 && i < row->stream_count; i++)
+        r = open_stream(loading, row, i, &opened[i]);
     if (r == 0)
-        r = set_camera(loading, row, passwords, &err);
+        r = set_camera(loading, row, opened, &err);
     for (unsigned i = 0; i < CAMERA_STREAMS_MAX; i++)
-        forget(passwords[i]);
+        forget(opened[i].password);
     if (r == 0)
         loading->set++;
     else

@@ -528,6 +528,30 @@ static void addresses(void **state)
     }
 }
 
+static void what_cannot_be_pulled_says_why(void **state)
+{
+    struct house *house = *state;
+    house->spec.record = RECORD_ON_DEMAND;
+    house->spec.streams[STREAM_MAIN].fault = "its password does not open";
+    apply(house);
+    assert_null(running("rtsp://10.0.0.1/main"));
+    assert_string_equal(stream_state(house, 0), "offline");
+    assert_string_equal(stream_state(house, 1), "idle");
+    json_t *status = status_of(house);
+    const json_t *main = json_array_get(json_object_get(status, "streams"), 0);
+    assert_string_equal(se_json_str(main, "last_error", ""), "its password does not open");
+    json_decref(status);
+    house->spec.record = RECORD_OFF;
+    house->spec.streams[STREAM_MAIN].fault = NULL;
+    apply(house);
+    assert_non_null(running("rtsp://10.0.0.1/main"));
+    assert_string_equal(stream_state(house, 0), "connecting");
+    house->spec.enabled = false;
+    house->spec.streams[STREAM_MAIN].fault = "its password does not open";
+    apply(house);
+    assert_string_equal(stream_state(house, 0), "disabled");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -539,6 +563,7 @@ int main(void)
         T(on_demand_pulls_while_somebody_watches),
         T(a_source_is_told_who_watches),
         T(disabled_and_off),
+        T(what_cannot_be_pulled_says_why),
         cmocka_unit_test(rates_are_of_the_last_seconds),
         cmocka_unit_test(cameras_come_and_go),
         cmocka_unit_test(addresses),

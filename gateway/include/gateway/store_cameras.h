@@ -11,6 +11,9 @@
 
 #define CAMERA_STREAMS_MAX 2
 
+/* Why a stream is offline whose sealed password is of another key. */
+#define CAMERA_PASSWORD_LOST "its password does not open: was secret.key replaced? Set the password again"
+
 /* A camera as it is stored; what a change writes and what store_camera_each() shows. */
 struct camera_row {
     const char *id, *code, *name, *department_id, *grid_id; /* code, grid_id: or NULL */

@@ -40,6 +40,7 @@ struct camera_spec {
         enum stream_transport transport;
         enum stream_engine engine;
         const char *tls_fingerprint; /* SHA-256 of the camera's certificate, 64 hex digits, or NULL */
+        const char *fault; /* why it cannot be pulled, in words: it is offline and says so. NULL: it can */
     } streams[STREAM_ROLES];
 };
 
