@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "base/url.h"
 #include "cameras.h"
 #include "fields.h"
 
@@ -49,7 +50,9 @@ void camera_edit_init(struct camera_edit *edit)
 
 static void stream_fini(struct camera_edit_stream *stream)
 {
-    free(stream->url);
+    put_secret(&stream->url, NULL);
+    free(stream->url_shown);
+    free(stream->url_sealed);
     free(stream->username);
     put_secret(&stream->password, NULL);
     free(stream->sealed);
@@ -78,6 +81,30 @@ struct loading {
     const char *id;
 };
 
+/* Opens what is sealed, as far as it opens. */
+static int open_stream(struct camera_edit_stream *to, const struct camera_stream_row *from,
+                       struct access *access)
+{
+    int r = to->sealed ? access_unseal(access, to->sealed, &to->password) : 0;
+    to->password_lost = r == -EBADMSG;
+    if (r < 0 && !to->password_lost) {
+        return r;
+    }
+    if (!from->url_sealed) {
+        return 0;
+    }
+    char *url = NULL;
+    r = access_unseal(access, from->url_sealed, &url);
+    to->url_lost = r == -EBADMSG;
+    if (r == 0) {
+        put_secret(&to->url, url);
+    } else if (!to->url_lost) {
+        return r;
+    }
+    r = put(&to->url_sealed, from->url_sealed);
+    return r < 0 ? r : put(&to->url_shown, from->url);
+}
+
 static int take(const struct camera_row *row, void *ctx)
 {
     struct loading *loading = ctx;
@@ -103,12 +130,9 @@ static int take(const struct camera_row *row, void *ctx)
             put(&to->engine, from->engine) < 0 || put(&to->tls_fingerprint, from->tls_fingerprint) < 0) {
             return -ENOMEM;
         }
-        if (to->sealed) {
-            int r = access_unseal(loading->access, to->sealed, &to->password);
-            to->password_lost = r == -EBADMSG;
-            if (r < 0 && !to->password_lost) {
-                return r;
-            }
+        int r = open_stream(to, from, loading->access);
+        if (r < 0) {
+            return r;
         }
     }
     return 0;
@@ -188,11 +212,22 @@ static void apply_url(struct camera_edit_stream *stream, struct fields *fields)
         field_wrong(fields, "url", "%s", err.text[0] ? err.text : "cannot be used");
         return;
     }
-    if (!camera_url_same_place(stream->url, url)) {
-        put_password(stream, NULL);
+    if (stream->url_shown && strcmp(stream->url_shown, url) == 0) {
+        free(url); /* as it was shown: the stored one stays */
+    } else if (se_url_is_masked(url)) {
+        field_wrong(fields, "url",
+                    "holds %s where a password is not shown; write the password there, or send the URL "
+                    "as it was read",
+                    SE_URL_MASK);
+        free(url);
+    } else {
+        if (!camera_url_same_place(stream->url, url)) {
+            put_password(stream, NULL);
+        }
+        put_secret(&stream->url, url);
+        stream->url_lost = false;
+        put(&stream->url_shown, NULL);
     }
-    free(stream->url);
-    stream->url = url;
     if (username) {
         free(stream->username);
         stream->username = username;
@@ -345,16 +380,26 @@ int camera_edit_apply(struct camera_edit *edit, struct http_request *req, struct
     return fields_end(&fields);
 }
 
+/* What does not open stays sealed as it is. */
+static int seal_stream(struct camera_edit_stream *stream, struct access *access)
+{
+    int r = 0;
+    if (!stream->password_lost) {
+        put(&stream->sealed, NULL);
+        r = stream->password ? access_seal(access, stream->password, &stream->sealed) : 0;
+    }
+    if (r == 0 && stream->url && !stream->url_lost) {
+        put(&stream->url_shown, NULL);
+        put(&stream->url_sealed, NULL);
+        r = access_seal_url(access, stream->url, &stream->url_shown, &stream->url_sealed);
+    }
+    return r;
+}
+
 int camera_edit_seal(struct camera_edit *edit, struct access *access)
 {
     for (size_t i = 0; i < STREAM_ROLES; i++) {
-        struct camera_edit_stream *stream = &edit->streams[i];
-        if (stream->password_lost) {
-            continue;
-        }
-        free(stream->sealed);
-        stream->sealed = NULL;
-        int r = stream->password ? access_seal(access, stream->password, &stream->sealed) : 0;
+        int r = seal_stream(&edit->streams[i], access);
         if (r < 0) {
             return r;
         }
@@ -383,7 +428,9 @@ void camera_edit_spec(const struct camera_edit *edit, struct camera_spec *ret_sp
         spec.streams[i].username = from->username;
         spec.streams[i].password = from->password;
         spec.streams[i].tls_fingerprint = from->tls_fingerprint;
-        spec.streams[i].fault = from->password_lost ? CAMERA_PASSWORD_LOST : NULL;
+        spec.streams[i].fault = from->password_lost ? CAMERA_PASSWORD_LOST
+                                : from->url_lost    ? CAMERA_URL_LOST
+                                                    : NULL;
         spec.streams[i].engine =
             from->engine && strcmp(from->engine, "ffmpeg") == 0 ? ENGINE_FFMPEG : ENGINE_AUTO;
         for (int t = 0; transports[t]; t++) {
@@ -413,7 +460,8 @@ void camera_edit_row(const struct camera_edit *edit, struct camera_row *ret_row)
         if (from->there) {
             row.streams[row.stream_count++] =
                 (struct camera_stream_row){.role = roles[i],
-                                           .url = from->url,
+                                           .url = from->url_shown ? from->url_shown : from->url,
+                                           .url_sealed = from->url_sealed,
                                            .username = from->username,
                                            .password_sealed = from->sealed,
                                            .transport = from->transport,

@@ -22,7 +22,10 @@ struct camera_edit {
     int64_t version;
     struct camera_edit_stream {
         bool there;
-        char *url; /* without user info */
+        char *url;        /* without user info, whole */
+        char *url_shown;  /* what may be shown of it, or NULL: all of it */
+        char *url_sealed; /* or NULL */
+        bool url_lost;    /* sealed under another key: url is what was shown of it */
         char *username;
         char *password; /* plain */
         char *sealed;

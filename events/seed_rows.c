@@ -246,7 +246,9 @@ static int see_camera(const struct camera_row *row, void *ctx)
         bool password = from && same_password(seen->seed, from->password_sealed, plain);
         if (password && from->password_sealed)
             seen->kept[i] = strdup(from->password_sealed);
+        const char *url = se_json_str(json_array_get(seen->streams, i), "url", "");
         seen->same = seen->same && password && same_text(from->url, to->url) &&
+                     same_password(seen->seed, from->url_sealed, to->url_sealed ? url : NULL) &&
                      same_text(from->username, to->username) && same_text(from->transport, to->transport);
     }
     return 0;
@@ -270,6 +272,21 @@ static int write_camera(struct seed *seed, struct store_tx *tx, struct camera_ro
         rc = store_camera_update(tx, wanted, 0);
     for (unsigned i = 0; i < CAMERA_STREAMS_MAX; i++)
         free(seen.kept[i]);
+    return rc;
+}
+
+/* URLs with a password of their own. The texts are the caller's to free. */
+static int seal_urls(struct seed *seed, struct camera_row *wanted, char *ret_texts[CAMERA_STREAMS_MAX][2])
+{
+    int rc = 0;
+    for (unsigned i = 0; !rc && i < wanted->stream_count && i < CAMERA_STREAMS_MAX; i++) {
+        struct camera_stream_row *stream = &wanted->streams[i];
+        rc = access_seal_url(seed->deps->access, stream->url, &ret_texts[i][0], &ret_texts[i][1]);
+        if (!rc && ret_texts[i][1]) {
+            stream->url = ret_texts[i][0];
+            stream->url_sealed = ret_texts[i][1];
+        }
+    }
     return rc;
 }
 
@@ -312,7 +329,14 @@ static int put_camera(struct seed *seed, struct store_tx *tx, struct seed_row *r
                                                        .username = se_json_str(stream, "username", NULL),
                                                        .transport = se_json_str(stream, "transport", "auto")};
     }
-    rc = write_camera(seed, tx, &wanted, stored ? id : NULL, streams, ret_put);
+    char *urls[CAMERA_STREAMS_MAX][2] = {{NULL}};
+    rc = seal_urls(seed, &wanted, urls);
+    if (!rc)
+        rc = write_camera(seed, tx, &wanted, stored ? id : NULL, streams, ret_put);
+    for (unsigned i = 0; i < CAMERA_STREAMS_MAX; i++) {
+        free(urls[i][0]);
+        free(urls[i][1]);
+    }
     row->camera_id[0] = '\0';
     if (!rc && *ret_put != STORE_UNCHANGED)
         memcpy(row->camera_id, id, SE_ID_LEN);

@@ -10,6 +10,7 @@
 #include "access/access_private.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/url.h"
 
 #define NONCE    crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG      crypto_aead_xchacha20poly1305_ietf_ABYTES
@@ -31,6 +32,18 @@ int access_seal(struct access *access, const char *plain, char **ret_sealed)
     if (!text)
         return -ENOMEM;
     *ret_sealed = text;
+    return 0;
+}
+
+int access_seal_url(struct access *access, const char *url, char **ret_shown, char **ret_sealed)
+{
+    se_free_ char *shown = NULL, *sealed = NULL;
+    int r = se_url_mask(url, &shown);
+    r = r > 0 ? access_seal(access, url, &sealed) : r;
+    if (r < 0)
+        return r;
+    *ret_shown = SE_TAKE(shown);
+    *ret_sealed = SE_TAKE(sealed);
     return 0;
 }
 

@@ -49,8 +49,8 @@ static bool ends_with_part(const char *name, size_t len, const char *part)
 /* A name that says that its value is a secret, and not where one lies (password_file) or which (token_id). */
 static bool secret_name(const char *name, size_t len)
 {
-    static const char *const words[] = {"password", "passwd",   "token",      "ticket",
-                                        "secret",   "authoriz", "credential", "cookie"};
+    static const char *const words[] = {"password", "passwd",     "token",  "ticket", "secret",
+                                        "authoriz", "credential", "cookie", "pwd",    "psw"};
     static const char *const harmless[] = {"file", "id", "path", "count", "bytes"};
 
     for (size_t i = 0; i < SE_ARRAY_LEN(harmless); i++)

@@ -97,7 +97,7 @@ int conn_open(struct store_tx *conn, const char *path, bool write, struct se_err
             sqlite3_exec(conn->db,
                          write ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
                                  "PRAGMA journal_size_limit=67108864; PRAGMA temp_store=MEMORY;"
-                                 "PRAGMA cache_size=-16384;"
+                                 "PRAGMA cache_size=-16384; PRAGMA secure_delete=FAST;"
                                : "PRAGMA query_only=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;",
                          NULL, NULL, NULL);
     }

@@ -26,11 +26,11 @@ static int insert_streams(struct store_tx *tx, const struct camera_row *row)
         int r = sql_exec(
             tx,
             "INSERT INTO camera_stream (camera_id, role, url, username, password_sealed, transport, engine, "
-            "tls_fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "tls_fingerprint, url_sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             SQL_ARGS(SQL_TEXT(row->id), SQL_TEXT(stream->role), SQL_TEXT(stream->url),
                      SQL_TEXT(stream->username), SQL_TEXT(stream->password_sealed),
                      SQL_TEXT(stream->transport), SQL_TEXT(stream->engine ? stream->engine : "auto"),
-                     SQL_TEXT(stream->tls_fingerprint)),
+                     SQL_TEXT(stream->tls_fingerprint), SQL_TEXT(stream->url_sealed)),
             NULL);
         if (r < 0)
             return r;
@@ -80,6 +80,16 @@ int store_camera_update(struct store_tx *tx, const struct camera_row *row, int64
     if (r == 0)
         r = sql_exec(tx, "DELETE FROM camera_stream WHERE camera_id = $1", SQL_ARGS(SQL_TEXT(row->id)), NULL);
     return r < 0 ? r : insert_streams(tx, row);
+}
+
+int store_camera_seal_url(struct store_tx *tx, const char *camera_id, const char *role, const char *url,
+                          const char *url_sealed)
+{
+    int changes = 0;
+    int r = sql_exec(
+        tx, "UPDATE camera_stream SET url = $3, url_sealed = $4 WHERE camera_id = $1 AND role = $2",
+        SQL_ARGS(SQL_TEXT(camera_id), SQL_TEXT(role), SQL_TEXT(url), SQL_TEXT(url_sealed)), &changes);
+    return r < 0 ? r : changes ? 0 : -ENOENT;
 }
 
 int store_camera_delete(struct store_tx *tx, const char *id)
@@ -223,7 +233,7 @@ struct each {
 };
 
 /* Streams' texts live only until the next row: keep copies for as long as the camera is visited. */
-#define STREAM_COLUMNS 7
+#define STREAM_COLUMNS 8
 
 struct stream_texts {
     char *texts[CAMERA_STREAMS_MAX][STREAM_COLUMNS];
@@ -243,7 +253,16 @@ static int visit_stream(const struct sql_row *row, void *ctx)
             return -ENOMEM;
     }
     char **t = keep->texts[n];
-    keep->row->streams[n] = (struct camera_stream_row){t[0], t[1], t[2], t[3], t[4], t[5], t[6]};
+    keep->row->streams[n] = (struct camera_stream_row){
+        .role = t[0],
+        .url = t[1],
+        .username = t[2],
+        .password_sealed = t[3],
+        .transport = t[4],
+        .engine = t[5],
+        .tls_fingerprint = t[6],
+        .url_sealed = t[7],
+    };
     keep->row->stream_count++;
     return 0;
 }
@@ -268,7 +287,8 @@ static int visit_camera(const struct sql_row *row, void *ctx)
     struct stream_texts keep = {.row = &camera};
     each->any = true;
     int r = sql_each(each->tx,
-                     "SELECT role, url, username, password_sealed, transport, engine, tls_fingerprint "
+                     "SELECT role, url, username, password_sealed, transport, engine, tls_fingerprint, "
+                     "url_sealed "
                      "FROM camera_stream WHERE camera_id = $1 ORDER BY role",
                      SQL_ARGS(SQL_TEXT(camera.id)), visit_stream, &keep);
     if (r == 0)

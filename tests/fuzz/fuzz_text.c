@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "base/url.h"
 
 static void check_base64(const char *text, size_t len)
 {
@@ -54,6 +55,19 @@ static void check_time(const char *text)
         abort();
 }
 
+/* What is shown of a URL is masked as it stands. */
+static void check_mask(const char *text)
+{
+    char *masked = NULL, *again = NULL;
+
+    if (se_url_mask(text, &masked) != 1)
+        return;
+    if (!se_url_is_masked(masked) || se_url_mask(masked, &again) != 1 || strcmp(masked, again) != 0)
+        abort();
+    free(masked);
+    free(again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = malloc(size + 1), *line;
@@ -68,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_base64(text, strlen(text));
     check_url(text);
     check_time(text);
+    check_mask(text);
     (void)se_hex_decode(text, strlen(text), bytes);
     (void)se_utf8_valid(data, size);
     (void)se_id_valid(text);

@@ -170,5 +170,8 @@ void access_audit_later(struct access *access, const struct access_who *who, con
 /* Secrets at rest: XChaCha20-Poly1305 under DATA_DIR/secret.key (0600). malloc'd base64 text. */
 int access_seal(struct access *access, const char *plain, char **ret_sealed);
 int access_unseal(struct access *access, const char *sealed, char **ret_plain); /* -EBADMSG */
+/* A URL with secrets of its own (se_url_mask()): what may be shown of it, and all of it, sealed. NULL both
+ * when it holds none. malloc'd. */
+int access_seal_url(struct access *access, const char *url, char **ret_shown, char **ret_sealed);
 
 #endif

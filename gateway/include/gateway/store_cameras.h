@@ -13,6 +13,8 @@
 
 /* Why a stream is offline whose sealed password is of another key. */
 #define CAMERA_PASSWORD_LOST "its password does not open: was secret.key replaced? Set the password again"
+#define CAMERA_URL_LOST                                                                                      \
+    "the password in its URL does not open: was secret.key replaced? Write the whole URL again"
 
 /* A camera as it is stored; what a change writes and what store_camera_each() shows. */
 struct camera_row {
@@ -25,7 +27,8 @@ struct camera_row {
     int64_t version; /* read only */
     struct camera_stream_row {
         const char *role;            /* "main", "sub" */
-        const char *url;             /* without user info */
+        const char *url;             /* without user info, and with its secrets masked */
+        const char *url_sealed;      /* access_seal()'s text of the whole URL where it has secrets, or NULL */
         const char *username;        /* or NULL */
         const char *password_sealed; /* access_seal()'s text, or NULL */
         const char *transport;       /* "auto", "tcp", "udp" */
@@ -63,6 +66,11 @@ struct camera_filter {
 };
 /* In the order of ids, as store_camera_get() shows them. */
 int store_camera_list(struct store_tx *tx, const struct camera_filter *filter, json_t **ret_cameras);
+
+/* A stream's URL was kept in the clear: what may be shown of it, and all of it, sealed. Not a change that
+ * anybody made: the version stays. -ENOENT. */
+int store_camera_seal_url(struct store_tx *tx, const char *camera_id, const char *role, const char *url,
+                          const char *url_sealed);
 
 /* Visits one camera (by id) or all (NULL), sealed passwords included. The row lives until the
  * visitor returns; its non-zero result ends the visit and is returned. -ENOENT for a single one. */
