@@ -326,15 +326,15 @@ static json_t *stream_json(const struct stream_seen *seen, enum stream_role role
     const char *codec = seen->codec == CODEC_H264 || seen->codec == CODEC_H265 ? codecs[seen->codec] : NULL;
     /* "?": nulls where nothing is known yet */
     return json_pack(
-        "{s:s, s:s, s:o, s:s?, s:o, s:o, s:f, s:I, s:I, s:I, s:f, s:I, s:s?, s:s?, s:s?}", "role",
+        "{s:s, s:s, s:o, s:s?, s:o, s:o, s:f, s:I, s:I, s:I, s:f, s:I, s:s?, s:s?, s:s?, s:s?}", "role",
         role == STREAM_MAIN ? "main" : "sub", "state", source_state_name(seen->state), "since",
         time_json(seen->since_ms), "codec", codec, "width", codec ? json_integer(seen->width) : json_null(),
         "height", codec ? json_integer(seen->height) : json_null(), "fps",
         (double)(int64_t)(seen->fps * 100 + 0.5) / 100, "bitrate_bps", (json_int_t)(seen->bitrate_bps + 0.5),
         "packets_lost", (json_int_t)seen->packets_lost, "packets_late", (json_int_t)seen->packets_late,
         "jitter_ms", (double)(seen->jitter_us / 100) / 10, "reconnects", (json_int_t)seen->reconnects,
-        "transport", seen->transport, "last_error", seen->last_error[0] ? seen->last_error : NULL, "audio",
-        seen->audio[0] ? seen->audio : NULL);
+        "transport", seen->transport, "last_error", seen->last_error[0] ? seen->last_error : NULL, "note",
+        seen->note[0] ? seen->note : NULL, "audio", seen->audio[0] ? seen->audio : NULL);
 }
 
 int camera_status(struct camera *camera, json_t **ret_status)

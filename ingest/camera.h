@@ -52,6 +52,7 @@ struct stream_seen {
     uint32_t jitter_us;
     const char *transport; /* static text or NULL */
     char last_error[160];
+    char note[120]; /* what is not as it should be while it plays; "": nothing */
     char audio[48]; /* "AAC", or why there is none; "" : not known */
 };
 

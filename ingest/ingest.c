@@ -11,6 +11,7 @@
 #include "parts.h"
 #include "record/volume.h"
 #include "rtsp/rtsp_url.h"
+#include "rtsp/udp_ports.h"
 
 #define LOOPS_MAX   64
 #define CAMERAS_MAX 20000
@@ -159,7 +160,9 @@ static int start_loops(struct ingest *ingest)
 int ingest_options_check(const struct options *options, struct se_err *err)
 {
     struct address_rules rules;
-    return address_rules_parse(options_text(options, "ingest.allow"), &rules, err);
+    struct udp_ports ports;
+    int r = address_rules_parse(options_text(options, "ingest.allow"), &rules, err);
+    return r == 0 ? udp_ports_parse(options_text(options, "ingest.udp_ports"), &ports, err) : r;
 }
 
 int ingest_new(const struct ingest_deps *deps, struct ingest **ret_ingest, struct se_err *err)

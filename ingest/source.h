@@ -26,6 +26,7 @@ struct source_stats {
     uint32_t jitter_us;    /* of arrival, RFC 3550 6.4.1; 0: not known */
     const char *transport; /* in use: "tcp", "udp", "tls", "http" …; static text, NULL: not connected */
     char last_error[160];  /* plain words, no secret */
+    char note[120];        /* what is not as it should be while it plays, in plain words; "": nothing */
 };
 
 struct source_config {

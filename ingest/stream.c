@@ -89,6 +89,7 @@ void stream_publish(struct stream *stream)
     snprintf(seen.last_error, sizeof(seen.last_error), "%s",
              stats.last_error[0] ? stats.last_error : stream->reason);
     snprintf(seen.audio, sizeof(seen.audio), "%s", stream->audio_note);
+    snprintf(seen.note, sizeof(seen.note), "%s", stats.note);
     pthread_mutex_lock(&camera->mutex);
     stream->seen = seen;
     pthread_mutex_unlock(&camera->mutex);

@@ -40,6 +40,8 @@ static void end_try(struct rtsp_client *client)
 {
     se_timer_cancel(&client->deadline);
     se_timer_cancel(&client->tick);
+    client->session_number++;
+    client->stats.note[0] = 0;
     client_resolve_cancel(client);
     client_teardown(client);
     client_disconnect(client);
@@ -110,6 +112,10 @@ static void read_waits(struct rtsp_client *client, const struct options *options
     client->wait.answer_us = options_int(options, "ingest.answer_timeout_ms") * 1000;
     client->wait.stall_us = options_int(options, "ingest.stall_ms") * 1000;
     client->wait.keepalive_us = options_int(options, "ingest.keepalive_s") * SE_US_PER_S;
+    client->wait.reorder_us = options_int(options, "ingest.udp_reorder_ms") * 1000;
+    client->wait.loss_window_us = options_int(options, "ingest.udp_loss_window_ms") * 1000;
+    client->wait.transport_retry_us = options_int(options, "ingest.transport_retry_s") * SE_US_PER_S;
+    client->loss_percent = (double)options_int(options, "ingest.udp_loss_percent");
 }
 
 /* What is given beside the URL goes before what is written in it. */
@@ -140,10 +146,14 @@ static int client_start(struct se_loop *loop, const struct source_config *config
     client->tick.ctx = client;
     client->own_ssrc = (uint32_t)client_random();
     backoff_init(&client->backoff, config->options, config->auth_tries);
+    client->way.wanted = config->transport;
+    client_udp_metrics_register();
     read_waits(client, config->options);
     int r = address_rules_parse(options_text(config->options, "ingest.allow"), &client->rules, NULL);
     if (r == 0)
         r = rtsp_url_parse(config->url, &client->url, NULL);
+    if (r == 0)
+        r = udp_ports_parse(options_text(config->options, "ingest.udp_ports"), &client->udp_ports, NULL);
     if (r == 0)
         r = take_credentials(client, config);
     if (r == 0) {
@@ -157,11 +167,6 @@ static int client_start(struct se_loop *loop, const struct source_config *config
     }
     *ret_source = &client->source;
     client->sink.state(client->sink.ctx, SOURCE_CONNECTING, "");
-    if (config->transport == TRANSPORT_UDP) {
-        se_timer_cancel(&client->deadline);
-        client_fail(client, FAILURE_FINAL,
-                    "RTP over UDP cannot be pulled yet: set the stream's transport to auto or tcp");
-    }
     return 0;
 }
 
@@ -177,8 +182,15 @@ static void client_stats(const struct source *source, struct source_stats *ret_s
     const struct rtsp_client *client = (const struct rtsp_client *)(const void *)source;
     *ret_stats = client->stats;
     ret_stats->packets_lost = client->lost_before;
-    for (unsigned i = 0; i < client->track_count; i++)
-        ret_stats->packets_lost += client->tracks[i].receiver.lost;
+    ret_stats->packets_late = client->late_before;
+    for (unsigned i = 0; i < client->track_count; i++) {
+        const struct client_track *track = &client->tracks[i];
+        ret_stats->packets_lost += track->receiver.lost;
+        ret_stats->packets_late += client_udp_late(track);
+        if (track->kind == SDP_VIDEO)
+            ret_stats->jitter_us = rtp_jitter_us(&track->receiver, track->clock);
+    }
+    ret_stats->transport = client->phase == PHASE_PLAYING ? client_transport_name(client) : NULL;
     ret_stats->units = client->video.stats.units;
     ret_stats->units_damaged = client->video.stats.damaged;
     ret_stats->units_too_big = client->video.stats.too_big;

@@ -1,11 +1,13 @@
 /* The native RTSP client, for the files it is made of. One object pulls one stream; all of it runs on its
  * loop.
  *
- *   client.c          life, states, back-off
- *   client_connect.c  name, address, connection
- *   client_session.c  requests and answers, from OPTIONS to keep-alive
- *   client_media.c    bytes into messages and packets, packets into access units
- *   client_lazy.c     when a stream that nobody watches is read
+ *   client.c            life, states, back-off
+ *   client_connect.c    name, address, connection
+ *   client_session.c    requests and answers, from OPTIONS to keep-alive
+ *   client_transport.c  TCP or UDP: what is offered, what was taken, what worked before
+ *   client_udp.c        sockets and reordering of a track over UDP
+ *   client_media.c      bytes into messages and packets, packets into access units
+ *   client_lazy.c       when a stream that nobody watches is read
  */
 #ifndef INGEST_RTSP_CLIENT_H
 #define INGEST_RTSP_CLIENT_H
@@ -19,6 +21,7 @@
 #include "rtsp_auth.h"
 #include "rtsp_url.h"
 #include "source.h"
+#include "udp_ports.h"
 
 #define CLIENT_ADDRESSES_MAX 4
 #define CLIENT_SCRATCH       (256u * 1024)
@@ -39,10 +42,26 @@ enum client_phase {
 struct client_track {
     enum sdp_kind kind;
     uint8_t payload_type;
+    uint32_t clock; /* Hz */
     bool set_up;
     unsigned channel_rtp, channel_rtcp;
-    char *url; /* for SETUP */
+    struct client_udp *udp; /* its sockets; NULL: interleaved */
+    char *url;              /* for SETUP */
     struct rtp_receiver receiver;
+};
+
+/* Which way packets come; client_transport.c. Lives over reconnects. */
+struct client_way {
+    enum stream_transport wanted; /* as configured */
+    enum stream_transport now;    /* of this session: TCP or UDP */
+    enum stream_transport next;   /* of the next one, where auto may choose; AUTO: nothing is known */
+    unsigned refused;             /* in this session: bits by enum stream_transport */
+    se_mono_us tcp_failed_us;     /* when TCP was refused or silent; 0: never */
+    int64_t tcp_retry_us;         /* how long it is left alone after that */
+
+    se_mono_us window_us; /* loss over UDP is measured since then */
+    uint64_t window_received, window_lost;
+    unsigned bad_windows; /* in a row */
 };
 
 struct resolve; /* a name being looked up on the pool */
@@ -54,8 +73,11 @@ struct rtsp_client {
     struct source_sink sink;
     struct source_stats stats;
     struct {
-        int64_t connect_us, answer_us, stall_us, keepalive_us;
+        int64_t connect_us, answer_us, stall_us, keepalive_us, reorder_us, loss_window_us, transport_retry_us;
     } wait;
+    double loss_percent; /* over UDP: more is too much */
+    struct udp_ports udp_ports;
+    struct client_way way;
     struct address_rules rules;
     struct rtsp_url url; /* as configured */
     char *username, *password;
@@ -75,10 +97,12 @@ struct rtsp_client {
     struct sockaddr_storage addresses[CLIENT_ADDRESSES_MAX];
     unsigned address_count, address_next;
     struct se_watch watch;
-    unsigned connection; /* number of the open one: bytes of the one before are not its */
-    struct se_str out;   /* not sent yet */
-    bool writing;        /* waits until the camera reads it */
-    uint8_t *rest;       /* bytes of a message or frame that is not whole yet */
+    unsigned connection;     /* number of the open one: bytes of the one before are not its */
+    unsigned session_number; /* changes when a session ends: nothing of it may be touched any more */
+    bool control_lost;       /* the camera closed the connection, and goes on sending over UDP */
+    struct se_str out;       /* not sent yet */
+    bool writing;            /* waits until the camera reads it */
+    uint8_t *rest;           /* bytes of a message or frame that is not whole yet */
     size_t rest_size, rest_cap;
     bool watched;                               /* somebody wants every frame at once */
     struct rtsp_client *lazy_next, **lazy_link; /* link NULL: it is read as bytes come */
@@ -102,7 +126,7 @@ struct rtsp_client {
     uint32_t own_ssrc;
     bool lost_sync;
     size_t garbage_run;
-    uint64_t lost_before; /* packets lost in earlier sessions */
+    uint64_t lost_before, late_before; /* packets in earlier sessions */
     struct video_depay video;
     struct aac_depay audio;
     bool video_ready, audio_ready;
@@ -133,7 +157,38 @@ void client_write_more(struct rtsp_client *client);
 /* No answer came in time. */
 void client_session_late(struct rtsp_client *client);
 
+/* client_transport.c */
+enum client_taken { TAKEN, TAKEN_OTHER, TAKEN_UNKNOWN, TAKEN_MULTICAST, TAKEN_ENCRYPTED };
+void client_transport_begin(struct rtsp_client *client); /* of a session */
+const char *client_transport_name(const struct rtsp_client *client);
+/* The Transport header of a SETUP. false: the client failed. */
+bool client_transport_offer(struct rtsp_client *client, struct client_track *track, char *out, size_t size);
+/* What the camera answered; TAKEN_OTHER: not what was asked for. */
+enum client_taken client_transport_take(struct rtsp_client *client, struct client_track *track,
+                                        struct text header);
+/* The camera does not take this way. true: SETUP again, another one was chosen. */
+bool client_transport_other(struct rtsp_client *client);
+void client_transport_refused(struct rtsp_client *client, unsigned status); /* fails the client */
+void client_transport_silent(struct rtsp_client *client); /* fails the client: it plays, nothing comes */
+void client_transport_live(struct rtsp_client *client);
+/* While playing: is too much lost? May end the session. */
+void client_transport_watch(struct rtsp_client *client, se_mono_us now);
+
+/* client_udp.c */
+void client_udp_metrics_register(void);
+/* Sockets for the track, where it has none yet. -EADDRINUSE: no pair of ports is free. */
+int client_udp_open(struct rtsp_client *client, struct client_track *track, uint16_t ret_ports[2]);
+void client_udp_close(struct client_track *track); /* fine when it has none */
+void client_udp_answered(struct client_track *track, const struct rtsp_transport *transport);
+void client_udp_punch(struct client_track *track);
+void client_udp_report(struct client_track *track, const uint8_t *report, size_t size);
+uint64_t client_udp_late(const struct client_track *track);
+
 /* client_media.c */
+uint8_t *client_scratch(void); /* CLIENT_SCRATCH bytes, shared by the clients of a thread; NULL: no memory */
+void client_rtp(struct rtsp_client *client, struct client_track *track, const uint8_t *data, size_t size);
+/* May end the session. */
+void client_rtcp(struct rtsp_client *client, struct client_track *track, const uint8_t *data, size_t size);
 void client_read(struct rtsp_client *client);
 /* client_lazy.c: after a change of state or of `watched`; and before the connection is closed. */
 void client_lazy(struct rtsp_client *client);

@@ -96,7 +96,8 @@ void client_lazy_leave(struct rtsp_client *client)
 
 void client_lazy(struct rtsp_client *client)
 {
-    bool may = !client->watched && client->state == SOURCE_LIVE && client->phase == PHASE_PLAYING;
+    bool may = !client->watched && client->state == SOURCE_LIVE && client->phase == PHASE_PLAYING &&
+               client->way.now != TRANSPORT_UDP;
     if (!may)
         client_lazy_leave(client);
     else if (!client->lazy_link)

@@ -22,7 +22,7 @@ static void make_scratch_key(void)
 }
 
 /* One large buffer serves all clients of a thread: bytes are parsed where they were received. */
-static uint8_t *scratch(void)
+uint8_t *client_scratch(void)
 {
     pthread_once(&scratch_once, make_scratch_key);
     uint8_t *buffer = pthread_getspecific(scratch_key);
@@ -52,6 +52,7 @@ static void on_unit(void *ctx, struct access_unit *unit)
             client->live_since_us = se_loop_now_us(client->loop);
             client->stats.reconnects += client->was_live;
             client->was_live = true;
+            client_transport_live(client);
         }
         client_set_state(client, SOURCE_LIVE, "");
     }
@@ -65,7 +66,7 @@ static void on_audio_unit(void *ctx, struct access_unit *unit)
         client->sink.unit(client->sink.ctx, unit);
 }
 
-static void on_rtp(struct rtsp_client *client, struct client_track *track, const uint8_t *data, size_t size)
+void client_rtp(struct rtsp_client *client, struct client_track *track, const uint8_t *data, size_t size)
 {
     struct rtp_packet packet;
     if (rtp_parse(data, size, &packet) < 0 || packet.payload_type != track->payload_type)
@@ -83,17 +84,21 @@ static void on_rtp(struct rtsp_client *client, struct client_track *track, const
         aac_depay_packet(&client->audio, &packet, order == RTP_GAP, track->receiver.time, now);
 }
 
-static void on_frame(struct rtsp_client *client, unsigned channel, const uint8_t *data, size_t size)
+void client_rtcp(struct rtsp_client *client, struct client_track *track, const uint8_t *data, size_t size)
 {
-    struct client_track *track = &client->tracks[client->channels.channels[channel].track];
-    if (client->channels.channels[channel].kind == CHANNEL_RTP) {
-        on_rtp(client, track, data, size);
-        return;
-    }
     bool bye = false;
     (void)rtcp_receive(&track->receiver, data, size, se_loop_now_us(client->loop), &bye);
     if (bye && track->kind == SDP_VIDEO)
         client_fail(client, FAILURE_LOST, "the camera ended the stream");
+}
+
+static void on_frame(struct rtsp_client *client, unsigned channel, const uint8_t *data, size_t size)
+{
+    struct client_track *track = &client->tracks[client->channels.channels[channel].track];
+    if (client->channels.channels[channel].kind == CHANNEL_RTP)
+        client_rtp(client, track, data, size);
+    else
+        client_rtcp(client, track, data, size);
 }
 
 /* --- bytes ------------------------------------------------------------------ */
@@ -219,6 +224,12 @@ static void keep_rest(struct rtsp_client *client, const uint8_t *data, size_t si
 static void connection_ended(struct rtsp_client *client, int error)
 {
     bool played = client->phase == PHASE_PLAYING;
+    if (played && client->way.now == TRANSPORT_UDP && client->state == SOURCE_LIVE) {
+        /* There are cameras that close it and go on. When the packets end, this was the end. */
+        client->control_lost = true;
+        client_disconnect(client);
+        return;
+    }
     if (!error)
         client_fail(client, played ? FAILURE_LOST : FAILURE_ANSWER, "the camera closed the connection");
     else if (error == ETIMEDOUT)
@@ -230,7 +241,7 @@ static void connection_ended(struct rtsp_client *client, int error)
 
 void client_read(struct rtsp_client *client)
 {
-    uint8_t *data = scratch();
+    uint8_t *data = client_scratch();
     if (!data) {
         client_fail(client, FAILURE_LOST, "out of memory");
         return;
@@ -264,13 +275,17 @@ static int64_t report_every(const struct rtsp_client *client)
 
 static void report(struct rtsp_client *client)
 {
-    for (unsigned i = 0; i < client->track_count && client->watch.fd >= 0; i++) {
+    for (unsigned i = 0; i < client->track_count && client->phase == PHASE_PLAYING; i++) {
         struct client_track *track = &client->tracks[i];
         if (!track->set_up || !track->receiver.started)
             continue;
         uint8_t frame[INTERLEAVED_HEAD + RTCP_REPORT_MAX];
         size_t size = rtcp_report(&track->receiver, client->own_ssrc + i, se_loop_now_us(client->loop),
                                   frame + INTERLEAVED_HEAD);
+        if (track->udp) {
+            client_udp_report(track, frame + INTERLEAVED_HEAD, size);
+            continue;
+        }
         frame[0] = '$';
         frame[1] = (uint8_t)track->channel_rtcp;
         frame[2] = (uint8_t)(size >> 8);
@@ -284,10 +299,14 @@ static void report(struct rtsp_client *client)
 static void check_silence(struct rtsp_client *client, se_mono_us now)
 {
     int64_t silent = now - client->last_media_us, stall = client->wait.stall_us;
+    if (client->control_lost && silent > stall / 4) {
+        client_fail(client, FAILURE_LOST, "the camera closed the connection");
+        return;
+    }
     if (silent < stall)
         return;
     if (!client->live_since_us) {
-        client_fail(client, FAILURE_SILENT, "the camera plays the stream but sends no video");
+        client_transport_silent(client);
     } else if (client->state != SOURCE_STALLED) {
         client->probe_us = now;
         client->probe_answered = false;
@@ -307,7 +326,9 @@ static void tick(struct se_timer *timer)
     int64_t step = client->wait.stall_us / 8 < TICK_US ? client->wait.stall_us / 8 : TICK_US;
     (void)se_timer_in(client->loop, timer, step);
     check_silence(client, now);
-    if (client->watch.fd >= 0 && now >= client->report_due_us) {
+    if (client->phase == PHASE_PLAYING)
+        client_transport_watch(client, now);
+    if (client->phase == PHASE_PLAYING && now >= client->report_due_us) {
         client->report_due_us = now + report_every(client);
         report(client);
     }
@@ -321,7 +342,8 @@ static struct client_track *add_track(struct rtsp_client *client, const struct s
                                       const char *base)
 {
     struct client_track *track = &client->tracks[client->track_count];
-    *track = (struct client_track){.kind = media->kind, .payload_type = (uint8_t)media->payload};
+    *track = (struct client_track){
+        .kind = media->kind, .payload_type = (uint8_t)media->payload, .clock = media->clock};
     track->channel_rtp = client->track_count * 2;
     track->channel_rtcp = track->channel_rtp + 1;
     track->url = rtsp_url_join((struct text){base, strlen(base)}, media->control);
@@ -400,6 +422,9 @@ void client_media_play(struct rtsp_client *client)
     se_mono_us now = se_loop_now_us(client->loop);
     client->last_media_us = now;
     client->report_due_us = now + report_every(client);
+    for (unsigned i = 0; i < client->track_count; i++)
+        if (client->tracks[i].udp && client->tracks[i].set_up)
+            client_udp_punch(&client->tracks[i]);
     client->tick.fn = tick;
     client->tick.ctx = client;
     (void)se_timer_in(client->loop, &client->tick,
@@ -411,6 +436,7 @@ void client_media_fini(struct rtsp_client *client, bool for_good)
 {
     for (unsigned i = 0; i < client->track_count; i++) {
         client->lost_before += client->tracks[i].receiver.lost;
+        client_udp_close(&client->tracks[i]);
         free(client->tracks[i].url);
     }
     client->track_count = 0;

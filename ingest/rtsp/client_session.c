@@ -78,11 +78,10 @@ static void send_phase(struct rtsp_client *client)
         request(client, "DESCRIBE", url->request, "Accept: application/sdp\r\n");
         break;
     case PHASE_SETUP: {
-        const struct client_track *track = &client->tracks[client->setup_at];
+        struct client_track *track = &client->tracks[client->setup_at];
         char transport[96];
-        snprintf(transport, sizeof(transport), "Transport: RTP/AVP/TCP;unicast;interleaved=%u-%u\r\n",
-                 track->channel_rtp, track->channel_rtcp);
-        request(client, "SETUP", track->url, transport);
+        if (client_transport_offer(client, track, transport, sizeof(transport)))
+            request(client, "SETUP", track->url, transport);
         break;
     }
     case PHASE_PLAY:
@@ -106,6 +105,8 @@ void client_session_begin(struct rtsp_client *client)
 {
     client->cseq = 0;
     client->session_timeout_s = 60;
+    client->control_lost = false;
+    client_transport_begin(client);
     client->has_get_parameter = client->without_range = client->keepalive_flip = false;
     enter(client, PHASE_OPTIONS);
     /* One that accepts and never answers is given up after the same time, connecting included. */
@@ -196,8 +197,10 @@ static void redirected(struct rtsp_client *client, const struct rtsp_message *me
         return;
     }
     se_timer_cancel(&client->deadline);
+    client->session_number++;
     client_disconnect(client);
     client_session_fini(client);
+    client_media_fini(client, false);
     rtsp_url_fini(&client->at);
     client->at = url;
     client->phase = PHASE_WAIT;
@@ -232,32 +235,36 @@ static void described(struct rtsp_client *client, const struct rtsp_message *mes
     enter(client, PHASE_SETUP);
 }
 
-/* Channels as the server chose them, unless another track has them. */
-static bool take_channels(struct rtsp_client *client, struct client_track *track, struct text transport)
-{
-    unsigned rtp = track->channel_rtp, rtcp = track->channel_rtcp;
-    if (transport.n && !rtsp_transport_parse(transport, &rtp, &rtcp))
-        return false;
-    if (rtp > 255 || rtcp > 255 || rtp == rtcp || client->channels.channels[rtp].kind != CHANNEL_NONE ||
-        client->channels.channels[rtcp].kind != CHANNEL_NONE)
-        return false;
-    track->channel_rtp = rtp;
-    track->channel_rtcp = rtcp;
-    uint8_t index = (uint8_t)(track - client->tracks);
-    client->channels.channels[rtp].kind = CHANNEL_RTP;
-    client->channels.channels[rtp].payload_type = track->payload_type;
-    client->channels.channels[rtp].track = index;
-    client->channels.channels[rtcp].kind = CHANNEL_RTCP;
-    client->channels.channels[rtcp].track = index;
-    return true;
-}
-
 static void next_setup(struct rtsp_client *client)
 {
+    struct client_track *track = &client->tracks[client->setup_at];
+    if (!track->set_up)
+        client_udp_close(track);
     if (++client->setup_at < client->track_count)
         enter(client, PHASE_SETUP);
     else
         enter(client, PHASE_PLAY);
+}
+
+static void not_taken(struct rtsp_client *client, enum client_taken taken)
+{
+    switch (taken) {
+    case TAKEN_OTHER:
+        if (client_transport_other(client))
+            enter(client, PHASE_SETUP);
+        else
+            client_transport_refused(client, 200);
+        break;
+    case TAKEN_MULTICAST:
+        client_fail(client, FAILURE_ANSWER, "the camera offers the stream to a multicast group only");
+        break;
+    case TAKEN_ENCRYPTED:
+        client_fail(client, FAILURE_ANSWER, "the camera encrypts the stream (SRTP), which is not supported");
+        break;
+    default:
+        client_fail(client, FAILURE_ANSWER, "the camera's answer to SETUP names no transport that is known");
+        break;
+    }
 }
 
 static void set_up(struct rtsp_client *client, const struct rtsp_message *message)
@@ -269,12 +276,14 @@ static void set_up(struct rtsp_client *client, const struct rtsp_message *messag
         client->session = strndup(id.p, id.n);
         client->session_timeout_s = timeout_s;
     }
-    track->set_up = take_channels(client, track, rtsp_header(message, "Transport"));
-    if (!track->set_up && track->kind == SDP_VIDEO) {
-        client_fail(client, FAILURE_ANSWER, "the camera does not send RTP over the RTSP connection (TCP)");
-        return;
-    }
-    next_setup(client);
+    enum client_taken taken = client_transport_take(client, track, rtsp_header(message, "Transport"));
+    track->set_up = taken == TAKEN;
+    if (track->set_up && track->udp)
+        client_udp_punch(track);
+    if (track->set_up || track->kind != SDP_VIDEO)
+        next_setup(client);
+    else
+        not_taken(client, taken);
 }
 
 static int64_t keepalive_every(const struct rtsp_client *client)
@@ -293,6 +302,12 @@ static void playing(struct rtsp_client *client)
     client_media_play(client);
 }
 
+/* Answers to a SETUP that mean its Transport; 461 is the word for it, the others are what cameras say. */
+static bool transport_status(unsigned status)
+{
+    return status == 461 || status == 406 || status == 451 || status == 501 || status == 551;
+}
+
 static void refused(struct rtsp_client *client, const struct rtsp_message *message)
 {
     unsigned status = message->status;
@@ -302,6 +317,13 @@ static void refused(struct rtsp_client *client, const struct rtsp_message *messa
     }
     if (client->phase == PHASE_SETUP && client->tracks[client->setup_at].kind != SDP_VIDEO) {
         next_setup(client);
+        return;
+    }
+    if (client->phase == PHASE_SETUP && transport_status(status)) {
+        if (client_transport_other(client))
+            enter(client, PHASE_SETUP);
+        else
+            client_transport_refused(client, status);
         return;
     }
     if (client->phase == PHASE_PLAY && status == 457 && !client->without_range) {
@@ -315,8 +337,6 @@ static void refused(struct rtsp_client *client, const struct rtsp_message *messa
         client_fail(client, FAILURE_ANSWER, "the camera forbids this stream (403)");
     else if (status == 453 || status == 503)
         client_fail(client, FAILURE_ANSWER, "the camera has no room for another viewer (%u)", status);
-    else if (status == 461)
-        client_fail(client, FAILURE_ANSWER, "the camera does not send RTP over the RTSP connection (461)");
     else
         client_fail(client, FAILURE_ANSWER, "the camera answered with error %u", status);
 }

@@ -69,6 +69,7 @@ static void restart(struct rtp_receiver *receiver, const struct rtp_packet *pack
     receiver->retry_set = false;
     receiver->ssrc = packet->ssrc;
     receiver->sr_arrived_us = 0;
+    receiver->transit_set = false;
     advance_time(receiver, packet->timestamp);
 }
 
@@ -99,6 +100,31 @@ enum rtp_order rtp_receive(struct rtp_receiver *receiver, const struct rtp_packe
     receiver->retry = (uint16_t)(packet->sequence + 1);
     receiver->retry_set = true;
     return RTP_LATE;
+}
+
+void rtp_arrived(struct rtp_receiver *receiver, const struct rtp_packet *packet, uint32_t clock,
+                 int64_t now_us)
+{
+    if (!receiver->started || packet->ssrc != receiver->ssrc || !clock)
+        return;
+    /* Split, so that no product of it overflows. */
+    uint64_t now = (uint64_t)(now_us / 1000000) * clock + (uint64_t)(now_us % 1000000) * clock / 1000000;
+    uint32_t transit = (uint32_t)now - packet->timestamp, before = receiver->transit;
+    bool measured = receiver->transit_set;
+    receiver->transit = transit;
+    receiver->transit_set = true;
+    if (!measured)
+        return;
+    int64_t step = (int32_t)(transit - before);
+    step = step < 0 ? -step : step;
+    if (step > (int64_t)clock * 10)
+        return; /* the camera's clock jumped */
+    receiver->jitter_16 += (uint32_t)step - ((receiver->jitter_16 + 8) >> 4);
+}
+
+uint32_t rtp_jitter_us(const struct rtp_receiver *receiver, uint32_t clock)
+{
+    return clock ? (uint32_t)((uint64_t)(receiver->jitter_16 >> 4) * 1000000 / clock) : 0;
 }
 
 int rtcp_receive(struct rtp_receiver *receiver, const uint8_t *data, size_t size, int64_t now_us,
@@ -144,7 +170,7 @@ size_t rtcp_report(struct rtp_receiver *receiver, uint32_t own_ssrc, int64_t now
         p = put32(p, receiver->ssrc);
         p = put32(p, (uint32_t)(fraction > 255 ? 255 : fraction) << 24 | lost);
         p = put32(p, (uint32_t)receiver->highest);
-        p = put32(p, 0); /* jitter: means nothing over TCP */
+        p = put32(p, receiver->jitter_16 >> 4);
         p = put32(p, receiver->sr_arrived_us ? receiver->sr_middle : 0);
         p = put32(p, (uint32_t)delay);
     }

@@ -33,6 +33,9 @@ struct rtp_receiver {
     int64_t sr_arrived_us; /* 0: none came */
     uint64_t sr_ntp;       /* the camera's wall clock … */
     uint32_t sr_timestamp; /* … at this RTP time */
+    bool transit_set;
+    uint32_t transit;   /* of the packet before: arrival less timestamp, in units of the clock */
+    uint32_t jitter_16; /* sixteen times the jitter, in units of the clock; 0 where nobody measures it */
 };
 enum rtp_order {
     RTP_IN_ORDER,
@@ -41,6 +44,11 @@ enum rtp_order {
 };
 /* Takes a packet into account; on RTP_LATE nothing but its retry place changes. */
 enum rtp_order rtp_receive(struct rtp_receiver *receiver, const struct rtp_packet *packet);
+
+/* Measures jitter (RFC 3550 6.4.1, A.8). For every packet as it arrives, before it is put into order. */
+void rtp_arrived(struct rtp_receiver *receiver, const struct rtp_packet *packet, uint32_t clock,
+                 int64_t now_us);
+uint32_t rtp_jitter_us(const struct rtp_receiver *receiver, uint32_t clock);
 
 /* Reads a compound packet: the sender report of the receiver's source, if one is in it. bye: the source left.
  */

@@ -136,24 +136,69 @@ bool rtsp_session_parse(struct text value, struct text *ret_id, unsigned *ret_ti
     return true;
 }
 
-bool rtsp_transport_parse(struct text value, unsigned *channel_rtp, unsigned *channel_rtcp)
+/* "5000-5001", or the first alone. false: no number. */
+static bool number_pair(struct text value, int64_t most, unsigned ret_pair[2])
+{
+    struct text low = text_cut(&value, '-');
+    int64_t first = text_number(text_trim(low), most), second = text_number(text_trim(value), most);
+    if (first < 0)
+        return false;
+    ret_pair[0] = (unsigned)first;
+    ret_pair[1] = second >= 0 ? (unsigned)second : (unsigned)first + 1;
+    return true;
+}
+
+static void port_pair(struct text value, uint16_t ret_ports[2])
+{
+    unsigned pair[2];
+    if (!number_pair(value, 65535, pair))
+        return;
+    ret_ports[0] = (uint16_t)pair[0];
+    ret_ports[1] = (uint16_t)(pair[1] <= 65535 ? pair[1] : 0);
+}
+
+static bool transport_parameter(struct text key, struct text value, struct rtsp_transport *transport)
+{
+    unsigned pair[2];
+    if (text_is(key, "interleaved")) {
+        if (!number_pair(value, 255, pair) || pair[1] > 255)
+            return false;
+        transport->way = RTSP_INTERLEAVED;
+        transport->has_channels = true;
+        transport->channel_rtp = pair[0];
+        transport->channel_rtcp = pair[1];
+    } else if (text_is(key, "multicast") && transport->way == RTSP_UNICAST) {
+        transport->way = RTSP_MULTICAST;
+    } else if (text_is(key, "client_port")) {
+        port_pair(value, transport->client_port);
+    } else if (text_is(key, "server_port")) {
+        port_pair(value, transport->server_port);
+    } else if (text_is(key, "source")) {
+        if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
+            value = (struct text){value.p + 1, value.n - 2};
+        transport->source = value;
+    }
+    return true;
+}
+
+bool rtsp_transport_parse(struct text value, struct rtsp_transport *ret_transport)
 {
     struct text first = text_cut(&value, ','); /* a server answers with the one it chose */
     struct text profile = text_trim(text_cut(&first, ';'));
-    if (!text_begins(profile, "RTP/AVP/TCP") && !text_begins(profile, "RTP/SAVP/TCP"))
+    struct rtsp_transport transport = {.way = RTSP_UNICAST};
+    transport.secure = text_begins(profile, "RTP/SAVP");
+    if (!transport.secure && !text_begins(profile, "RTP/AVP"))
         return false;
+    /* "RTP/AVP/TCP", "RTP/AVPF/TCP" */
+    if (profile.n > 4 && text_is(text_skip(profile, profile.n - 4), "/TCP"))
+        transport.way = RTSP_INTERLEAVED;
     while (first.n) {
         struct text part = text_trim(text_cut(&first, ';'));
         struct text key = text_trim(text_cut(&part, '='));
-        if (!text_is(key, "interleaved"))
-            continue;
-        struct text low = text_cut(&part, '-');
-        int64_t rtp = text_number(text_trim(low), 255), rtcp = text_number(text_trim(part), 255);
-        if (rtp < 0)
+        if (!transport_parameter(key, text_trim(part), &transport))
             return false;
-        *channel_rtp = (unsigned)rtp;
-        *channel_rtcp = rtcp >= 0 ? (unsigned)rtcp : (unsigned)rtp + 1;
     }
+    *ret_transport = transport;
     return true;
 }
 

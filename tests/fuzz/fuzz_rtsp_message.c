@@ -10,12 +10,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void look_at(const struct rtsp_message *message)
 {
     struct text id;
-    unsigned timeout, rtp = 0, rtcp = 1;
+    unsigned timeout;
+    struct rtsp_transport transport;
     (void)rtsp_session_parse(rtsp_header(message, "Session"), &id, &timeout);
-    (void)rtsp_transport_parse(rtsp_header(message, "Transport"), &rtp, &rtcp);
-    (void)rtsp_public_has(rtsp_header(message, "Public"), "GET_PARAMETER");
-    if (rtp > 255)
+    if (rtsp_transport_parse(rtsp_header(message, "Transport"), &transport) && transport.has_channels &&
+        (transport.channel_rtp > 255 || transport.channel_rtcp > 255))
         abort();
+    (void)rtsp_public_has(rtsp_header(message, "Public"), "GET_PARAMETER");
     struct rtsp_auth auth = {0};
     if (rtsp_auth_challenge(&auth, message) == 0) {
         struct se_str out = {0};

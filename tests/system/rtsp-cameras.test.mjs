@@ -28,6 +28,7 @@ const habits = [
   { name: 'aggregate', aggregate: true },
   { name: 'aggregate-h265', clip: 'h265', aggregate: true },
   { name: 'tcp-only', transports: 'tcp' },
+  { name: 'udp-only', transports: 'udp' },
   { name: 'six', listen: '[::1]:0' },
   { name: 'bystander' },
   ...['stalls', 'drops', 'garbles', 'jumps', 'wraps', 'resets', 'changes', 'endless', 'blackhole'].map((name) => ({ name })),
@@ -45,6 +46,7 @@ before(async () => {
       // Shorter than by default, and still longer than a busy test machine pauses.
       'ingest.stall_ms': 4000,
       'ingest.answer_timeout_ms': 4000,
+      'ingest.udp_loss_window_ms': 1500,
       'ingest.retry_min_ms': 100,
       'ingest.retry_max_ms': 400,
       'ingest.retry_unreachable_max_ms': 400,
@@ -168,9 +170,28 @@ test('a refused password is tried three times, and a changed one at once', async
   assert.ok(!gateway.log.includes('canary-nonsense') && !gateway.log.includes(PASSWORD), 'no password in the log');
 });
 
-test('a stream set to UDP says that it cannot be pulled yet', async () => {
-  await add({ name: 'udp' }, { url: cameras.url('plain'), transport: 'udp' });
-  assert.match((await becomes('udp', 'offline')).main.last_error, /UDP/);
+test('over UDP: what the stream is set to, what the camera takes, and loss in words', async () => {
+  await add({ name: 'set-to-udp' }, { url: cameras.url('plain'), transport: 'udp' });
+  const { main } = await becomes('set-to-udp', 'live');
+  assert.equal(main.transport, 'udp');
+  assert.equal(main.packets_lost, 0);
+  assert.equal((await becomes('udp-only', 'live')).main.transport, 'udp');
+  assert.equal((await becomes('tcp-only', 'live')).main.transport, 'tcp');
+  await add({ name: 'refuses-udp' }, { url: cameras.url('tcp-only'), transport: 'udp' });
+  assert.match((await becomes('refuses-udp', 'offline')).main.last_error, /refuses RTP over UDP \(461\): set the stream's transport/);
+
+  await cameras.order({ do: 'loss', camera: 'udp-only', percent: 10 });
+  const lossy = await until(
+    async () => {
+      const now = await status('udp-only');
+      return now.main.note && now.state === 'live' && now;
+    },
+    20_000,
+    'the loss is in the status',
+  );
+  assert.match(lossy.main.note, /% of the packets are lost over UDP, and the camera offers nothing over TCP/);
+  assert.ok(lossy.main.packets_lost > 0);
+  await cameras.order({ do: 'clear', camera: 'udp-only' });
 });
 
 test('nobody else noticed any of it', async () => {

@@ -120,6 +120,32 @@ static void reports(void **state)
     assert_int_equal(rtcp_receive(&r, lying, sizeof(lying), 0, &bye), -EBADMSG);
 }
 
+static void jitter_is_measured(void **state)
+{
+    /* Every 40 ms by the camera's clock; arriving 10 ms early and late by turns: 20 ms from one to the next.
+     */
+    struct rtp_receiver r = {0};
+    for (unsigned i = 0; i < 500; i++) {
+        struct rtp_packet p = {.sequence = (uint16_t)i, .timestamp = 0xffff0000u + i * 3600};
+        rtp_receive(&r, &p);
+        rtp_arrived(&r, &p, 90000, 1000000000000 + (int64_t)i * 40000 + (i % 2 ? 10000 : -10000));
+    }
+    assert_in_range(rtp_jitter_us(&r, 90000), 19500, 20500);
+    uint8_t report[RTCP_REPORT_MAX];
+    rtcp_report(&r, 1, 0, report);
+    assert_in_range((uint32_t)report[20] << 24 | (uint32_t)report[21] << 16 | (uint32_t)report[22] << 8 |
+                        report[23],
+                    1755, 1845);
+    /* Even arrival lets it go; a jump of the camera's clock is none. */
+    for (unsigned i = 500; i < 1000; i++) {
+        struct rtp_packet p = {.sequence = (uint16_t)i, .timestamp = i * 3600 + (i >= 700 ? 1u << 30 : 0)};
+        rtp_receive(&r, &p);
+        rtp_arrived(&r, &p, 90000, 1000000000000 + (int64_t)i * 40000);
+    }
+    assert_in_range(rtp_jitter_us(&r, 90000), 0, 1000);
+    assert_int_equal(rtp_jitter_us(&r, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +154,7 @@ int main(void)
         cmocka_unit_test(a_reset_is_believed_at_the_second_packet),
         cmocka_unit_test(time_unwraps),
         cmocka_unit_test(reports),
+        cmocka_unit_test(jitter_is_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

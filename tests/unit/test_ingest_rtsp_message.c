@@ -103,26 +103,58 @@ static void lies_and_excess_are_refused(void **state)
     assert_int_equal(rtsp_message_parse((uint8_t *)many, strlen(many), &m), -EMSGSIZE);
 }
 
-static void session_and_transport(void **state)
+static void sessions(void **state)
 {
     struct text id;
-    unsigned timeout, rtp = 0, rtcp = 1;
+    unsigned timeout;
     assert_true(rtsp_session_parse(TEXT(" 12345678 ; Timeout = 20"), &id, &timeout));
     assert_text(id, "12345678");
     assert_int_equal(timeout, 20);
     assert_true(rtsp_session_parse(TEXT("a;timeout=0"), &id, &timeout));
     assert_int_equal(timeout, 60);
     assert_false(rtsp_session_parse(TEXT(";timeout=20"), &id, &timeout));
-    assert_true(
-        rtsp_transport_parse(TEXT("RTP/AVP/TCP;unicast;ssrc=12;interleaved=4-5;mode=play"), &rtp, &rtcp));
-    assert_int_equal(rtp, 4);
-    assert_int_equal(rtcp, 5);
-    assert_true(rtsp_transport_parse(TEXT("rtp/avp/tcp;interleaved=8"), &rtp, &rtcp));
-    assert_int_equal(rtcp, 9);
-    assert_false(rtsp_transport_parse(TEXT("RTP/AVP/TCP;interleaved=300-301"), &rtp, &rtcp));
-    assert_false(rtsp_transport_parse(TEXT("RTP/AVP;unicast;client_port=5000-5001"), &rtp, &rtcp));
     assert_true(rtsp_public_has(TEXT("OPTIONS, get_parameter,PLAY"), "GET_PARAMETER"));
     assert_false(rtsp_public_has(TEXT("OPTIONS, SET_PARAMETER"), "GET_PARAMETER"));
+}
+
+static void transports(void **state)
+{
+    struct rtsp_transport t;
+    assert_true(rtsp_transport_parse(TEXT("RTP/AVP/TCP;unicast;ssrc=12;interleaved=4-5;mode=play"), &t));
+    assert_int_equal(t.way, RTSP_INTERLEAVED);
+    assert_true(t.has_channels);
+    assert_int_equal(t.channel_rtp, 4);
+    assert_int_equal(t.channel_rtcp, 5);
+    assert_true(rtsp_transport_parse(TEXT("rtp/avp/tcp;interleaved=8"), &t));
+    assert_int_equal(t.channel_rtcp, 9);
+    assert_true(rtsp_transport_parse(TEXT("RTP/AVP/TCP;unicast"), &t)); /* Genetec, old gortsplib */
+    assert_int_equal(t.way, RTSP_INTERLEAVED);
+    assert_false(t.has_channels);
+    assert_true(rtsp_transport_parse(TEXT("RTP/AVP;unicast; interleaved = 0 - 1"), &t)); /* TCP left out */
+    assert_int_equal(t.way, RTSP_INTERLEAVED);
+    assert_false(rtsp_transport_parse(TEXT("RTP/AVP/TCP;interleaved=300-301"), &t));
+    assert_false(rtsp_transport_parse(TEXT("RTP/AVP/TCP;interleaved=255"), &t));
+
+    assert_true(rtsp_transport_parse(
+        TEXT("RTP/AVP/UDP;source=10.0.0.9;unicast;server_port=6970-6971;ssrc=1;client_port=5000-5001"), &t));
+    assert_int_equal(t.way, RTSP_UNICAST);
+    assert_int_equal(t.client_port[1], 5001);
+    assert_int_equal(t.server_port[0], 6970);
+    assert_int_equal(t.server_port[1], 6971);
+    assert_text(t.source, "10.0.0.9");
+    assert_true(rtsp_transport_parse(TEXT("RTP/AVP ; server_port=7000 ; source=\"fd00::1\""), &t));
+    assert_int_equal(t.server_port[1], 7001);
+    assert_text(t.source, "fd00::1");
+    assert_true(rtsp_transport_parse(TEXT("RTP/AVP;unicast;server_port=99999-2"), &t));
+    assert_int_equal(t.server_port[0], 0);
+    assert_true(rtsp_transport_parse(TEXT("RTP/AVP;server_port=65535"), &t));
+    assert_int_equal(t.server_port[1], 0);
+    assert_true(rtsp_transport_parse(TEXT("RTP/AVP;multicast;destination=239.1.2.3;port=5000-5001"), &t));
+    assert_int_equal(t.way, RTSP_MULTICAST);
+    assert_true(rtsp_transport_parse(TEXT("RTP/SAVP/TCP;interleaved=0-1"), &t));
+    assert_true(t.secure);
+    assert_false(rtsp_transport_parse(TEXT("RAW/RAW/UDP;unicast"), &t));
+    assert_false(rtsp_transport_parse(TEXT(""), &t));
 }
 
 static void urls_give_up_their_secrets(void **state)
@@ -223,7 +255,8 @@ int main(void)
         cmocka_unit_test(a_request_of_the_camera_is_read),
         cmocka_unit_test(every_prefix_asks_for_more),
         cmocka_unit_test(lies_and_excess_are_refused),
-        cmocka_unit_test(session_and_transport),
+        cmocka_unit_test(sessions),
+        cmocka_unit_test(transports),
         cmocka_unit_test(urls_give_up_their_secrets),
         cmocka_unit_test(bad_urls_are_refused_without_telling_them),
         cmocka_unit_test(controls_join_their_base),

@@ -32,8 +32,17 @@ struct text rtsp_header(const struct rtsp_message *message, const char *name);
 
 /* Session: its id and time-out in seconds (60 where not said, RFC 2326 12.37). false: no id. */
 bool rtsp_session_parse(struct text value, struct text *ret_id, unsigned *ret_timeout_s);
-/* Transport: true for RTP over this TCP connection. Channels are left as they are where it names none. */
-bool rtsp_transport_parse(struct text value, unsigned *channel_rtp, unsigned *channel_rtcp);
+/* What a server made of a SETUP (RFC 2326 12.39). Zero and empty where it does not say. */
+struct rtsp_transport {
+    enum { RTSP_INTERLEAVED, RTSP_UNICAST, RTSP_MULTICAST } way;
+    bool secure;       /* SAVP: encrypted (SRTP) */
+    bool has_channels; /* of the interleaved way */
+    unsigned channel_rtp, channel_rtcp;
+    uint16_t client_port[2], server_port[2]; /* RTP, RTCP */
+    struct text source;                      /* the address packets come from */
+};
+/* Parameters in any order. false: nothing that is RTP, or channels that no frame can have. */
+bool rtsp_transport_parse(struct text value, struct rtsp_transport *ret_transport);
 /* Is the method among those of a Public header? */
 bool rtsp_public_has(struct text value, const char *method);
 
