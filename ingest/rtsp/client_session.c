@@ -401,6 +401,8 @@ void client_answer(struct rtsp_client *client, const struct rtsp_message *messag
     int64_t cseq = text_number(rtsp_header(message, "CSeq"), UINT32_MAX);
     if (message->status < 200 || (cseq >= 0 && cseq < client->cseq))
         return; /* provisional, or to a request that nobody waits for any more */
+    if (client->phase == PHASE_PLAYING && cseq > (int64_t)client->cseq)
+        return; /* to a request that was never made */
     if (client->phase == PHASE_PLAYING)
         kept_alive(client, message);
     else if (client->phase < PHASE_OPTIONS)
