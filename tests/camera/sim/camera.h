@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "base/str.h"
 #include "clip.h"
+#include "habits.h"
 #include "tls.h"
 
 #define CLIENTS_MAX   8192
@@ -36,7 +37,7 @@ struct listener {
 
 /* What a camera was ordered to do wrong. Times are monotonic; 0: not. */
 struct faults {
-    se_mono_us stall_until, blackhole_until, refuse_until;
+    se_mono_us stall_until, blackhole_until, refuse_until, no_keyframes_until;
     bool catch_up;                              /* after a stall everything missed comes at once */
     unsigned loss_percent;                      /* of UDP packets, as the next ones are */
     unsigned reorder_percent, reorder_distance; /* overtaken by so many */
@@ -50,6 +51,8 @@ struct faults {
 struct stream_counters {
     uint64_t frames, bytes, gops_dropped, packets_lost, sessions, requests, refused, auth_failures, expired;
     uint64_t packets_reordered, packets_late, packets_duplicated;
+    uint64_t replies;     /* to requests of the camera's own */
+    uint64_t injected;    /* requests that hold what a hostile description tried to put there */
     uint64_t frames_late; /* left out since the process itself was stopped or too slow */
 };
 
@@ -76,7 +79,9 @@ struct camera {
     enum auth_mode auth;
     char *username, *password, *realm;
     bool qop, reject; /* reject: no password is right any more */
-    bool no_sprop, bad_sprop, no_audio;
+    bool no_sprop, no_audio;
+    int audio; /* see clip_load() */
+    struct habits habits;
     bool tcp, udp; /* transports it offers */
     unsigned timeout_s;
     unsigned stale_every; /* a nonce serves that many requests; 0: for ever */
@@ -87,9 +92,9 @@ struct camera {
 /* One track as one session receives it. */
 struct client_track {
     bool set_up;
-    uint8_t channel;       /* interleaved; RTCP on the next */
-    int rtp_fd, rtcp_fd;   /* UDP, connected; -1 */
-    struct udp_held *held; /* packets that others overtake */
+    uint8_t channel, rtcp_channel; /* interleaved */
+    int rtp_fd, rtcp_fd;           /* UDP, connected; -1 */
+    struct udp_held *held;         /* packets that others overtake */
     unsigned held_count;
     struct se_watch rtcp;
     struct client *client;
@@ -117,7 +122,8 @@ struct client {
     uint32_t out_at, out_size, out_cap, out_max;
     char session[17], nonce[33];
     unsigned nonce_used;
-    se_mono_us alive_us, sr_us;
+    se_mono_us alive_us, sr_us, chatter_us, keyframe_us;
+    unsigned chatter_line;
     struct client_track tracks[CLIP_TRACKS];
 };
 
@@ -151,7 +157,7 @@ int server_move_camera(struct server *server, struct camera *camera, const char 
 int server_add_clips(struct server *server, struct se_err *err);
 /* /load/0 … /load/count-1, all playing one clip, each at another place in it. */
 int server_add_load(struct server *server, const char *clip, unsigned count, struct se_err *err);
-int server_clip(struct server *server, const char *name, bool aggregate, struct clip **ret_clip,
+int server_clip(struct server *server, const char *name, bool aggregate, int audio, struct clip **ret_clip,
                 struct se_err *err);
 /* The certificate, made when it is first needed. */
 int server_tls(struct server *server, struct se_err *err);
@@ -179,8 +185,11 @@ void client_session_end(struct client *client);
 
 /* rtsp.c: answers one request (header text ends with an empty line; size without a body's bytes). */
 void rtsp_request(struct client *client, char *text, size_t size);
-/* sdp.c: malloc'd, or NULL */
-char *sdp_text(const struct stream *stream, const char *host);
+#define CONTROL_QUERY_TEXT "transportmode=unicast&profile=Profile_1"
+/* sdp.c: malloc'd, or NULL. base: the URL of the whole, with its slash, for absolute control URLs. */
+char *sdp_text(const struct stream *stream, const char *host, const char *base);
+/* chatter.c: says something unasked, when due. */
+void client_chatter(struct client *client, se_mono_us now);
 
 /* auth.c: does the request's Authorization (or NULL) let it in? */
 bool auth_check(struct client *client, const struct camera *camera, const char *method,

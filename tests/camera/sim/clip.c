@@ -333,7 +333,8 @@ static int plan(struct clip *clip)
     return 0;
 }
 
-int clip_load(const char *file, const char *name, bool aggregate, struct clip **ret_clip, struct se_err *err)
+int clip_load(const char *file, const char *name, bool aggregate, int kind, struct clip **ret_clip,
+              struct se_err *err)
 {
     struct reader reader = {.audio = -1};
     struct clip *clip = calloc(1, sizeof(*clip));
@@ -343,6 +344,7 @@ int clip_load(const char *file, const char *name, bool aggregate, struct clip **
     if (!clip || !(clip->name = se_asprintf("%s", name)))
         goto fail;
     clip->aggregate = aggregate;
+    clip->audio = kind;
     clip->track_count = 1;
     r = reader_open(&reader, file, clip, err);
     if (r < 0)
@@ -350,7 +352,7 @@ int clip_load(const char *file, const char *name, bool aggregate, struct clip **
     clip->tracks[0].clock_rate = 90000;
     clip->tracks[0].payload_type = 96;
     audio = reader.audio >= 0 ? reader.format->streams[reader.audio]->codecpar : NULL;
-    if (audio && audio->codec_id == AV_CODEC_ID_AAC) {
+    if (kind == CLIP_OWN_AUDIO && audio && audio->codec_id == AV_CODEC_ID_AAC) {
         clip->track_count = 2;
         clip->tracks[1].codec = CLIP_AAC;
         clip->tracks[1].clock_rate = (unsigned)audio->sample_rate;
@@ -365,7 +367,10 @@ int clip_load(const char *file, const char *name, bool aggregate, struct clip **
     r = describe_video(&clip->tracks[0], &reader);
     if (r < 0)
         goto fail;
-    r = plan(clip);
+    if (kind != CLIP_OWN_AUDIO)
+        r = clip_audio_fill(clip, kind);
+    if (r == 0)
+        r = plan(clip);
     if (r < 0)
         goto fail;
     reader_fini(&reader);

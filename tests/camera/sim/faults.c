@@ -135,7 +135,7 @@ static int do_change_params(struct stream *stream, const json_t *order, struct s
     const char *name = se_json_str(order, "clip", "");
     enum clip_codec before = stream->clip->tracks[0].codec;
     struct clip *clip;
-    int r = server_clip(stream->server, name, stream->clip->aggregate, &clip, err);
+    int r = server_clip(stream->server, name, stream->clip->aggregate, stream->clip->audio, &clip, err);
 
     if (r < 0)
         return r;
@@ -158,6 +158,12 @@ static int percent_of(const json_t *order, unsigned fallback, unsigned *ret_perc
     if (percent < 0 || percent > 100)
         return se_fail(err, -EINVAL, "percent must be 0 to 100");
     *ret_percent = (unsigned)percent;
+    return 0;
+}
+
+static int do_no_keyframes(struct stream *stream, const json_t *order, struct se_err *err)
+{
+    stream->faults.no_keyframes_until = until(order, 60);
     return 0;
 }
 
@@ -256,6 +262,7 @@ static const struct fault {
     {"reorder", do_reorder},
     {"late", do_late},
     {"wrong_password", do_wrong_password},
+    {"no_keyframes", do_no_keyframes},
     {"burst", do_burst},
     {"move", do_move},
     {"clear", do_clear},
@@ -287,6 +294,8 @@ static json_t *stream_stats(const struct stream *stream)
         {"auth_failures", c->auth_failures},
         {"expired", c->expired},
         {"frames_late", c->frames_late},
+        {"replies", c->replies},
+        {"injected", c->injected},
     };
     unsigned clients = 0;
     json_t *out;

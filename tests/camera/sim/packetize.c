@@ -210,6 +210,16 @@ int packetize_aac(struct packet_list *list, const uint8_t *data, size_t size)
     return 0;
 }
 
+int packetize_whole(struct packet_list *list, const uint8_t *data, size_t size)
+{
+    struct nal whole = {data, size};
+    int r = size > 0 && size <= PACKET_PAYLOAD_MAX ? add_single(list, &whole) : -EINVAL;
+
+    if (r == 0)
+        list->items[list->count - 1].marker = true;
+    return r;
+}
+
 static void put_be16(uint8_t *out, uint16_t v)
 {
     out[0] = (uint8_t)(v >> 8);

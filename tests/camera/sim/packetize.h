@@ -39,6 +39,9 @@ int packetize_h265(struct packet_list *list, const struct nal *nals, unsigned co
  * payload limit is cut into fragments. -EINVAL for 0 or more than 8191 bytes. */
 int packetize_aac(struct packet_list *list, const uint8_t *data, size_t size);
 
+/* One packet as it is, with the marker. */
+int packetize_whole(struct packet_list *list, const uint8_t *data, size_t size);
+
 /* RTP header, RFC 3550 section 5.1: version 2, no padding, extension or CSRC. Writes 12 bytes. */
 #define RTP_HEADER_SIZE 12
 void rtp_header_write(uint8_t *out, uint8_t payload_type, bool marker, uint16_t sequence, uint32_t timestamp,

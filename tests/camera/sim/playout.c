@@ -188,6 +188,20 @@ static void drop_gop(struct stream *stream, struct client *client)
     stream->counters.gops_dropped++;
 }
 
+/* Left out, as an encoder does that makes them seldom: the other frames go on as if it had been there. */
+static bool skip_keyframe(struct stream *stream, struct client *client)
+{
+    double every = stream->camera->habits.keyframe_every_s;
+    se_mono_us now = every > 0 || stream->faults.no_keyframes_until ? se_mono_now_us() : 0;
+
+    if (now < stream->faults.no_keyframes_until)
+        return true;
+    if (every > 0 && !client->wait_key && now < client->keyframe_us + (int64_t)(every * SE_US_PER_S))
+        return true;
+    client->keyframe_us = now;
+    return false;
+}
+
 static void send_frame(struct stream *stream, struct client *client, unsigned t,
                        const struct clip_frame *frame)
 {
@@ -195,7 +209,7 @@ static void send_frame(struct stream *stream, struct client *client, unsigned t,
     uint32_t timestamp = frame_timestamp(stream, track, frame) + client->tracks[t].timestamp_base;
     const struct packet_range *packets = track->packets.items + frame->packet;
 
-    if (!client->tracks[t].set_up)
+    if (!client->tracks[t].set_up || (t == 0 && frame->keyframe && skip_keyframe(stream, client)))
         return;
     if (client->wait_key && client->tracks[0].set_up) {
         if (t != 0 || !frame->keyframe)
@@ -337,7 +351,7 @@ static void send_report(struct stream *stream, struct client *client, unsigned t
 {
     struct client_track *to = &client->tracks[t];
     int64_t at = stream_now_us(stream), wall = at - stream->phase_us;
-    uint8_t packet[4 + 28 + 20] = {'$', (uint8_t)(to->channel + 1), 0, 28 + 20};
+    uint8_t packet[4 + 28 + 20] = {'$', to->rtcp_channel, 0, 28 + 20};
     uint8_t *sr = packet + 4, *sdes = sr + 28;
     struct iovec part = {packet, sizeof(packet)};
 

@@ -19,6 +19,7 @@ struct request {
     char path[256]; /* without leading slash and control part */
     int track;      /* -1: the aggregate */
     bool any;       /* "*" */
+    bool query;     /* the URL has the query that was described */
 };
 
 /* Where the URL's path begins and what it names: "/cam01/sub/trackID=1" is track 1 of "cam01/sub". */
@@ -26,9 +27,10 @@ static bool parse_url(const char *url, struct request *request)
 {
     const char *at = strstr(url, "://");
     size_t size;
-    char *control;
+    const char *control;
 
     request->track = -1;
+    request->query = strstr(url, CONTROL_QUERY_TEXT) != NULL;
     request->any = strcmp(url, "*") == 0;
     if (at)
         at = strchr(at + 3, '/');
@@ -40,12 +42,11 @@ static bool parse_url(const char *url, struct request *request)
         return false;
     memcpy(request->path, at, size);
     request->path[size] = 0;
-    control = strstr(request->path, "trackID=");
-    if (control) {
-        request->track = control[8] >= '0' && control[8] < '0' + CLIP_TRACKS && !control[9] ? control[8] - '0'
-                                                                                            : CLIP_TRACKS;
-        *control = 0;
-    }
+    control = strstr(at, "trackID="); /* behind a query too, where that is in the base */
+    if (control)
+        request->track = control[8] >= '0' && control[8] <= '9' ? control[8] - '0' : CLIP_TRACKS;
+    if (control && (size_t)(control - at) < size)
+        request->path[control - at] = 0;
     for (size = strlen(request->path); size > 0 && request->path[size - 1] == '/'; size--)
         request->path[size - 1] = 0;
     return true;
@@ -87,26 +88,47 @@ static bool parse_request(char *text, struct request *request)
     return true;
 }
 
+static void send_text(struct client *client, const struct se_str *text, bool trickle)
+{
+    for (size_t at = 0; at < text->len && !client->doomed;) {
+        size_t size = trickle ? 1 : text->len;
+        struct iovec part = {text->data + at, size};
+
+        if (!client_send(client, &part, 1, size))
+            client_reset(client); /* asks, but does not read the answers */
+        at += size;
+    }
+}
+
 static void answer(struct client *client, const struct request *request, int code, const char *reason,
                    const char *headers, const char *body)
 {
-    struct se_str text = {0};
-    struct iovec part;
+    static const struct habits plain;
+    const struct habits *habits = client->stream ? &client->stream->camera->habits : &plain;
+    const char *cseq = request->cseq ? request->cseq : "0";
+    struct se_str head = {0}, text = {0};
 
-    se_str_printf(&text, "RTSP/1.0 %d %s\r\nCSeq: %s\r\nServer: camera-sim\r\n", code, reason,
-                  request->cseq ? request->cseq : "0");
-    if (client->session[0] && code == 200)
-        se_str_printf(&text, "Session: %s;timeout=%u\r\n", client->session,
+    if (habits->answers & ANSWER_PROVISIONAL)
+        se_str_printf(&text, "RTSP/1.0 100 Continue\r\nCSeq: %s\r\n\r\n", cseq);
+    se_str_printf(&head, "RTSP/1.0 %d %s\r\nCSeq: %s\r\nServer: camera-sim\r\n", code, reason, cseq);
+    if (client->session[0] && code == 200) {
+        bool blanks = (habits->answers & ANSWER_SESSION_BLANKS) != 0;
+
+        se_str_printf(&head, "Session: %s%s%s;%stimeout%s=%s%u\r\n", blanks ? "  " : "", client->session,
+                      blanks ? " " : "", blanks ? " " : "", blanks ? " " : "", blanks ? " " : "",
                       client->stream->camera->timeout_s);
-    se_str_puts(&text, headers);
+    }
+    se_str_puts(&head, headers);
     if (body)
-        se_str_printf(&text, "Content-Length: %zu\r\n", strlen(body));
-    se_str_puts(&text, "\r\n");
+        se_str_printf(&head, "Content-Length: %zu\r\n", strlen(body));
+    se_str_puts(&head, "\r\n");
+    if (!head.oom)
+        habits_dress(habits, head.data, &text);
     if (body)
         se_str_puts(&text, body);
-    part = (struct iovec){text.data, text.len};
-    if (!text.oom && !client_send(client, &part, 1, text.len))
-        client_reset(client); /* asks, but does not read the answers */
+    if (!text.oom && !head.oom)
+        send_text(client, &text, (habits->answers & ANSWER_TRICKLE) != 0);
+    se_str_fini(&head);
     se_str_fini(&text);
 }
 
@@ -140,17 +162,42 @@ static const struct listener *entrance(const struct client *client)
     return client->tls ? server->secure : server->listener;
 }
 
+/* Where the description's relative URLs begin, as the camera tells it. */
+static char *base_header(const struct client *client, const char *base, const char *address)
+{
+    const char *path = client->stream->path;
+
+    switch (client->stream->camera->habits.base) {
+    case BASE_OWN:
+        return se_asprintf("Content-Base: %s\r\n", base);
+    case BASE_NONE:
+        return se_asprintf("%s", "");
+    case BASE_OTHER: /* behind a router, it knows only its inner address */
+        return se_asprintf("Content-Base: rtsp://192.0.2.7:5540/%s/\r\n", path);
+    case BASE_LOCATION:
+        return se_asprintf("Content-Location: %s\r\n", base);
+    case BASE_QUERY:
+        return se_asprintf("Content-Base: rtsp://%s/%s?channel=1&subtype=0/\r\n", address, path);
+    }
+    return NULL;
+}
+
 static void describe(struct client *client, const struct request *request)
 {
-    char host[80];
-    se_free_ char *sdp = NULL, *headers = NULL;
-    char address[80];
+    const struct hostile *hostile = client->stream->camera->habits.hostile;
+    se_free_ char *sdp = NULL, *headers = NULL, *base = NULL, *where = NULL;
+    char address[80], host[80];
 
+    if (hostile && hostile->describe) {
+        hostile->describe(client, request->cseq ? request->cseq : "0");
+        return;
+    }
     local_host(client, host, sizeof(host));
     listener_text(entrance(client), address, sizeof(address));
-    sdp = sdp_text(client->stream, host);
-    headers = se_asprintf("Content-Type: application/sdp\r\nContent-Base: %s://%s/%s/\r\n",
-                          client->tls ? "rtsps" : "rtsp", address, client->stream->path);
+    base = se_asprintf("%s://%s/%s/", client->tls ? "rtsps" : "rtsp", address, client->stream->path);
+    sdp = base ? sdp_text(client->stream, host, base) : NULL;
+    where = base ? base_header(client, base, address) : NULL;
+    headers = where ? se_asprintf("Content-Type: application/sdp\r\n%s", where) : NULL;
     if (sdp && headers)
         answer(client, request, 200, "OK", headers, sdp);
     else
@@ -264,16 +311,73 @@ static bool start_session(struct client *client)
     return true;
 }
 
+/* Sections in front of the real ones can be set up too; nothing is ever sent on them. */
+static bool set_up_extra(struct client *client, const struct request *request)
+{
+    const struct habits *habits = &client->stream->camera->habits;
+    unsigned t = (unsigned)request->track;
+
+    if (t < EXTRA_TRACK_FIRST || t >= EXTRA_TRACK_FIRST + habits->extra_count)
+        return false;
+    if (start_session(client))
+        answer(client, request, 200, "OK", "Transport: RTP/AVP/TCP;unicast;interleaved=240-241\r\n", NULL);
+    else
+        answer(client, request, 500, "Internal Server Error", "", NULL);
+    return true;
+}
+
+/* The track that a SETUP means: by its number, or the next one where the description named none. */
+static bool track_meant(const struct client *client, const struct request *request, unsigned *ret_track)
+{
+    const struct habits *habits = &client->stream->camera->habits;
+    unsigned count = client->stream->clip->track_count;
+    bool unnamed = habits->control == CONTROL_STAR || habits->control == CONTROL_MISSING, first = count == 1;
+
+    if (request->track >= 0) {
+        *ret_track = (unsigned)request->track;
+        return *ret_track < count && (habits->control != CONTROL_QUERY || request->query);
+    }
+    *ret_track = unnamed && client->tracks[0].set_up && count > 1 ? 1 : 0;
+    return unnamed || first;
+}
+
+/* Channels for RTP and RTCP: as asked for, or by the camera's own will. */
+static void choose_channels(const struct camera *camera, unsigned t, unsigned asked,
+                            struct client_track *track)
+{
+    unsigned channel = asked < 255 ? asked & ~1u : t * 2;
+
+    if (camera->habits.channels == CHANNELS_OWN)
+        channel = 36 + t * 8;
+    track->channel = (uint8_t)channel;
+    track->rtcp_channel = (uint8_t)(channel + 1);
+    if (camera->habits.channels == CHANNELS_REVERSED) {
+        track->channel = (uint8_t)(channel + 1);
+        track->rtcp_channel = (uint8_t)channel;
+    }
+}
+
+static void begin_track(struct client *client, struct client_track *track)
+{
+    track->set_up = true;
+    track->sequence = (uint16_t)server_random(client->server);
+    track->timestamp_base = server_random(client->server);
+    track->ssrc = server_random(client->server);
+    track->packets = track->octets = 0;
+}
+
 static void set_up(struct client *client, const struct request *request)
 {
     struct stream *stream = client->stream;
     struct client_track *track;
-    unsigned t = request->track < 0 ? 0 : (unsigned)request->track, port = 0;
+    unsigned t = 0, port = 0;
     bool tcp = false, other = client->tracks[0].set_up || client->tracks[1].set_up;
     se_free_ char *headers = NULL;
     uint16_t own_port = 0;
 
-    if (t >= stream->clip->track_count || (request->track < 0 && stream->clip->track_count > 1)) {
+    if (set_up_extra(client, request))
+        return;
+    if (!track_meant(client, request, &t)) {
         answer(client, request, 404, "Stream Not Found", "", NULL);
         return;
     }
@@ -291,15 +395,11 @@ static void set_up(struct client *client, const struct request *request)
         return;
     }
     client->tcp = tcp;
-    track->set_up = true;
-    track->channel = (uint8_t)(port < 255 ? port & ~1u : t * 2);
-    track->sequence = (uint16_t)server_random(client->server);
-    track->timestamp_base = server_random(client->server);
-    track->ssrc = server_random(client->server);
-    track->packets = track->octets = 0;
+    choose_channels(stream->camera, t, port, track);
+    begin_track(client, track);
     headers =
         tcp ? se_asprintf("Transport: RTP/AVP/TCP;unicast;interleaved=%u-%u;ssrc=%08X\r\n", track->channel,
-                          track->channel + 1u, track->ssrc)
+                          track->rtcp_channel, track->ssrc)
             : se_asprintf("Transport: RTP/AVP;unicast;client_port=%u-%u;server_port=%u-%u;ssrc=%08X\r\n",
                           port, port + 1, own_port, own_port + 1u, track->ssrc);
     answer(client, request, headers ? 200 : 500, headers ? "OK" : "Internal Server Error",
@@ -331,6 +431,10 @@ static void play(struct client *client, const struct request *request)
     client->wait_key = true;
     client->out_max = OUT_MAX;
     client->sr_us = 0;
+    client->keyframe_us = 0;
+    client->chatter_us = se_mono_now_us();
+    if (stream->camera->habits.hostile && stream->camera->habits.hostile->play)
+        stream->camera->habits.hostile->play(client);
     client_report(client); /* before the first frame, so that tracks are in step from the start */
     stream_wake(stream);
 }
@@ -389,6 +493,35 @@ static const struct method {
     {"PAUSE", pause_session, true}, {"TEARDOWN", tear_down, true},
 };
 
+/* Another camera, or another place altogether. */
+static void redirect(struct client *client, const struct request *request)
+{
+    const char *to = client->stream->camera->habits.redirect;
+    se_free_ char *headers = NULL;
+    char address[80];
+
+    listener_text(entrance(client), address, sizeof(address));
+    headers = strstr(to, "://") ? se_asprintf("Location: %s\r\n", to)
+                                : se_asprintf("Location: rtsp://%s/%s\r\n", address, to);
+    answer(client, request, 302, "Moved Temporarily", headers ? headers : "", NULL);
+}
+
+/* What the camera always answers to a method, whatever is asked. */
+static bool refuses(struct client *client, const struct request *request)
+{
+    const struct habits *habits = &client->stream->camera->habits;
+
+    if (habits->redirect && strcmp(request->method, "DESCRIBE") == 0) {
+        redirect(client, request);
+        return true;
+    }
+    if (!habits->refuse_status || strcmp(request->method, habits->refuse_method) != 0)
+        return false;
+    answer(client, request, (int)habits->refuse_status, "Refused", "Content-Type: text/html\r\n",
+           "<html><body>$ no RTSP/1.0 200 OK here</body></html>\r\n");
+    return true;
+}
+
 static void run_method(struct client *client, const struct request *request)
 {
     struct stream *stream = client->stream;
@@ -404,6 +537,8 @@ static void run_method(struct client *client, const struct request *request)
         return;
     }
     note_alive(client, request->method);
+    if (refuses(client, request))
+        return;
     if (strcmp(request->method, "GET_PARAMETER") == 0 || strcmp(request->method, "SET_PARAMETER") == 0) {
         answer(client, request, 200, "OK", "", NULL);
         return;
@@ -423,8 +558,14 @@ static void run_method(struct client *client, const struct request *request)
 void rtsp_request(struct client *client, char *text, size_t size)
 {
     struct request request = {0};
+    bool injected = strstr(text, "X-Injected") != NULL;
     struct stream *stream;
 
+    if (strncmp(text, "RTSP/", 5) == 0) { /* the answer to something that the camera asked */
+        if (client->stream)
+            client->stream->counters.replies++;
+        return;
+    }
     if (!parse_request(text, &request)) {
         answer(client, &request, 400, "Bad Request", "", NULL);
         client->close_after = true;
@@ -435,6 +576,7 @@ void rtsp_request(struct client *client, char *text, size_t size)
         client_bind(client, stream);
     if (client->stream) {
         client->stream->counters.requests++;
+        client->stream->counters.injected += injected;
         if (refused(client))
             return;
     }

@@ -46,6 +46,7 @@ static void on_sweep(struct se_timer *timer)
             continue;
         }
         client_report(client);
+        client_chatter(client, now);
     }
     se_timer_in(server->loop, timer, SWEEP_US);
 }
@@ -88,6 +89,7 @@ static void camera_free(struct camera *camera)
     free(camera->username);
     free(camera->password);
     free(camera->realm);
+    habits_fini(&camera->habits);
     free(camera);
 }
 
@@ -119,14 +121,15 @@ int server_tls(struct server *server, struct se_err *err)
     return server->tls ? 0 : tls_new(&server->tls, err);
 }
 
-int server_clip(struct server *server, const char *name, bool aggregate, struct clip **ret_clip,
+int server_clip(struct server *server, const char *name, bool aggregate, int audio, struct clip **ret_clip,
                 struct se_err *err)
 {
     se_free_ char *file = NULL;
     int r;
 
     for (unsigned i = 0; i < server->clip_count; i++) {
-        if (strcmp(server->clips[i]->name, name) == 0 && server->clips[i]->aggregate == aggregate) {
+        if (strcmp(server->clips[i]->name, name) == 0 && server->clips[i]->aggregate == aggregate &&
+            server->clips[i]->audio == audio) {
             *ret_clip = server->clips[i];
             return 0;
         }
@@ -138,7 +141,7 @@ int server_clip(struct server *server, const char *name, bool aggregate, struct 
     file = se_asprintf("%s/%s.mp4", server->clips_dir, name);
     if (!file)
         return -ENOMEM;
-    r = clip_load(file, name, aggregate, &server->clips[server->clip_count], err);
+    r = clip_load(file, name, aggregate, audio, &server->clips[server->clip_count], err);
     if (r < 0)
         return r;
     *ret_clip = server->clips[server->clip_count++];
@@ -174,6 +177,7 @@ static int read_settings(struct camera *camera, const json_t *settings, struct s
     static const char *const transports[] = {"both", "tcp", "udp"};
     int auth = 0, keep = 0, transport = 0, r;
     int64_t timeout = se_json_int(settings, "timeout", 60);
+    const char *audio = se_json_str(settings, "audio", NULL);
 
     r = choose(se_json_str(settings, "auth", "none"), auths, SE_ARRAY_LEN(auths), "auth", &auth, err);
     if (r == 0)
@@ -194,8 +198,15 @@ static int read_settings(struct camera *camera, const json_t *settings, struct s
     camera->stale_every = (unsigned)se_json_int(settings, "stale_every", 0);
     camera->qop = se_json_bool(settings, "qop", false);
     camera->no_sprop = se_json_bool(settings, "no_sprop", false);
-    camera->bad_sprop = se_json_bool(settings, "bad_sprop", false);
     camera->no_audio = se_json_bool(settings, "no_audio", false);
+    camera->audio = audio ? clip_audio_find(audio) : CLIP_OWN_AUDIO;
+    if (audio && camera->audio < 0)
+        return se_fail_field(err, -EINVAL, "audio", "audio \"%s\" is none of those in README.md", audio);
+    r = habits_read(&camera->habits, settings, err);
+    if (r < 0)
+        return r;
+    if (se_json_bool(settings, "bad_sprop", false))
+        camera->habits.sprop = SPROP_BROKEN;
     camera->username = se_asprintf("%s", se_json_str(settings, "username", "admin"));
     camera->password = se_asprintf("%s", se_json_str(settings, "password", ""));
     camera->realm = se_asprintf("%s", se_json_str(settings, "realm", "camera-sim"));
@@ -218,7 +229,8 @@ static int add_stream(struct camera *camera, unsigned role, const char *clip, co
         return -ENOMEM;
     if (server_stream(server, stream->path))
         return se_fail_field(err, -EEXIST, "name", "there is a camera %s already", stream->path);
-    return server_clip(server, clip, se_json_bool(settings, "aggregate", false), &stream->clip, err);
+    return server_clip(server, clip, se_json_bool(settings, "aggregate", false), camera->audio, &stream->clip,
+                       err);
 }
 
 static int add_listener(struct server *server, struct camera *camera, const char *address, bool tls,
@@ -333,7 +345,7 @@ int server_add_clips(struct server *server, struct se_err *err)
 int server_add_load(struct server *server, const char *clip, unsigned count, struct se_err *err)
 {
     struct clip *loaded;
-    int r = server_clip(server, clip, false, &loaded, err);
+    int r = server_clip(server, clip, false, CLIP_OWN_AUDIO, &loaded, err);
 
     for (unsigned i = 0; r == 0 && i < count; i++) {
         char name[32];
