@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "console.h"
+#include "hls/hls.h"
 #include "http/server.h"
 #include "routes.h"
 
@@ -31,6 +32,11 @@ int api_options_check(const struct options *options, struct se_err *err)
     return r < 0 ? r : listen_check("rtsp.listen", options_text(options, "rtsp.listen"), err);
 }
 
+static void again(void *ctx)
+{
+    http_again(ctx);
+}
+
 int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *err)
 {
     struct api *api = calloc(1, sizeof(*api));
@@ -46,6 +52,7 @@ int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *er
     api->connections = connections_possible(deps->options);
     api->keepalive_s = (unsigned)options_int(deps->options, "http.keepalive_s");
     pthread_mutex_init(&api->keyed.lock, NULL);
+    pthread_mutex_init(&api->waiting.lock, NULL);
     snprintf(api->boot, sizeof(api->boot), "%llx", (unsigned long long)se_wall_now_ms());
     http_metrics_register();
     int r = router_new(routes_all, routes_all_count, &api->router, err);
@@ -76,6 +83,10 @@ int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *er
     if (r < 0) {
         goto fail;
     }
+    r = hls_new(deps->options, again, api, &api->hls);
+    if (r < 0) {
+        goto out_of_memory;
+    }
     r = server_start(api, err);
     if (r < 0) {
         goto fail;
@@ -102,6 +113,7 @@ void api_free(struct api *api)
         return;
     }
     api_stop(api);
+    hls_free(api->hls);
     live_free(api->live);
     se_pool_free(api->readers);
     se_pool_free(api->writers);
@@ -109,6 +121,7 @@ void api_free(struct api *api)
     peers_free(api->peers);
     console_free(api->console);
     router_free(api->router);
+    pthread_mutex_destroy(&api->waiting.lock);
     pthread_mutex_destroy(&api->keyed.lock);
     free(api);
 }

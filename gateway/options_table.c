@@ -35,6 +35,8 @@ const struct option_def options_table[] = {
     INT("http", "idle_s", "30", 1, 3600, "seconds a connection may do nothing; fewer when the house is full"),
     INT("http", "stall_s", "8", 1, 3600, "seconds after which a viewer that stops reading is cut off"),
     INT("http", "keepalive_s", "5", 1, 60, "seconds between keep-alives on open streams"),
+    INT("http", "hls_idle_s", "30", 1, 3600, "seconds after its last request that a stream is still cut into HLS segments"),
+    INT("http", "hls_bytes", "536870912", 1048576, 64 * GIB, "bytes that HLS segments may hold on to, all streams together"),
 
     TEXT("rtsp", "listen", "127.0.0.1:8554", "ADDRESS:PORT kept for RTSP out; nothing listens there yet"),
 

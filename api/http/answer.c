@@ -119,12 +119,55 @@ static struct MHD_Response *of_bytes(struct exchange *ex, int64_t from, int64_t 
     return answer;
 }
 
+static void free_pieces(void *ctx)
+{
+    struct http_pieces *pieces = ctx;
+    pieces->free(pieces);
+}
+
+static int64_t pieces_size(const struct http_pieces *pieces)
+{
+    int64_t size = 0;
+    for (unsigned i = 0; i < pieces->count; i++) {
+        size += (int64_t)pieces->pieces[i].size;
+    }
+    return size;
+}
+
+/* The pieces, or what of them lies in [from, to). */
+static struct MHD_Response *of_pieces(struct exchange *ex, int64_t from, int64_t to)
+{
+    const struct http_pieces *all = ex->res.pieces;
+    struct MHD_IoVec *vec = calloc(all->count + 1, sizeof(*vec));
+    unsigned count = 0;
+    int64_t at = 0;
+    for (unsigned i = 0; vec && i < all->count; i++) {
+        const struct http_piece *piece = &all->pieces[i];
+        int64_t end = at + (int64_t)piece->size, first = at > from ? at : from, last = end < to ? end : to;
+        if (first < last) {
+            vec[count++] =
+                (struct MHD_IoVec){(const char *)piece->data + (first - at), (size_t)(last - first)};
+        }
+        at = end;
+    }
+    struct MHD_Response *answer =
+        vec ? MHD_create_response_from_iovec(vec, count, free_pieces, ex->res.pieces) : NULL;
+    free(vec);
+    if (answer) {
+        ex->res.pieces = NULL;
+    }
+    return answer;
+}
+
 /* Bytes and sized sources may be asked for in part. NULL: out of memory. */
 static struct MHD_Response *of_sized(struct exchange *ex)
 {
     struct http_response *res = &ex->res;
-    int64_t size = res->bytes ? (int64_t)res->bytes->size : res->source_size, from = 0, to = size;
-    bool parts = size >= 0 && res->status == 200 && (res->bytes || res->source->seek);
+    int64_t size = res->bytes    ? (int64_t)res->bytes->size
+                   : res->pieces ? pieces_size(res->pieces)
+                                 : res->source_size;
+    int64_t from = 0, to = size;
+    bool parts = size >= 0 && res->status == 200 && (res->bytes || res->pieces || res->source->seek);
     if (parts) {
         char text[80];
         int r = range_parse(ex->req.range, size, &from, &to);
@@ -142,7 +185,9 @@ static struct MHD_Response *of_sized(struct exchange *ex)
             res->status = 206;
         }
     }
-    return res->bytes ? of_bytes(ex, from, to) : of_source(ex, from, to);
+    return res->bytes    ? of_bytes(ex, from, to)
+           : res->pieces ? of_pieces(ex, from, to)
+                         : of_source(ex, from, to);
 }
 
 static struct MHD_Response *of_json(struct http_response *res)
@@ -211,7 +256,8 @@ void exchange_answer(struct exchange *ex)
     if (ex->result < 0) {
         http_problem_finish(res, ex->result);
     } else if (res->status == 0) {
-        res->status = res->json || res->bytes || res->source || res->stream ? 200 : 204;
+        bool body = res->json || res->bytes || res->pieces || res->source || res->stream;
+        res->status = body ? 200 : 204;
     }
     if (ex->result >= 0 && res->stream) {
         ex->answer = of_stream(ex);
@@ -225,7 +271,7 @@ void exchange_answer(struct exchange *ex)
             res->content_type = "application/json";
         }
         ex->answer = of_json(res);
-    } else if (!ex->answer && (res->bytes || res->source)) {
+    } else if (!ex->answer && (res->bytes || res->pieces || res->source)) {
         ex->answer = of_sized(ex);
     } else if (!ex->answer) {
         ex->answer = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);

@@ -30,6 +30,7 @@ struct exchange *exchange_new(struct api *api, const char *uri, struct MHD_Conne
     ex->req.api = api;
     ex->req.exchange = ex;
     ex->req.path = ex->path;
+    ex->came_us = se_mono_now_us();
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     ex->peer = info ? info->socket_context : NULL;
@@ -59,6 +60,11 @@ void exchange_free(struct exchange *ex)
 const struct api_deps *http_deps(const struct http_request *req)
 {
     return &req->api->deps;
+}
+
+struct hls *http_hls(const struct http_request *req)
+{
+    return req->api->hls;
 }
 
 static const char *header(struct exchange *ex, const char *name)
@@ -295,6 +301,13 @@ static void work(void *ctx)
         r = exchange_key_begin(ex);
         if (r == 0) {
             r = ex->req.route->handler(&ex->req, &ex->res);
+            if (r == -EINPROGRESS) {
+                r = wait_park(ex);
+                if (r == 0) {
+                    return; /* it may have been run again already */
+                }
+                r = http_problem(&ex->res, 503, "Too many requests are waiting. Try again in a moment.");
+            }
             ex->result = r;
             exchange_key_end(ex);
             audit_view(ex);
@@ -322,9 +335,15 @@ static enum MHD_Result start_work(struct exchange *ex)
         ex->result = ex->req.route->handler(&ex->req, &ex->res);
         return send_answer(ex);
     }
-    struct se_pool *pool = ex->req.method == HTTP_GET ? ex->api->workers : ex->api->writers;
     ex->state = EXCHANGE_WORKING;
     MHD_suspend_connection(ex->connection);
+    exchange_work(ex);
+    return MHD_YES;
+}
+
+void exchange_work(struct exchange *ex)
+{
+    struct se_pool *pool = ex->req.method == HTTP_GET ? ex->api->workers : ex->api->writers;
     if (se_pool_submit(pool, work, ex) < 0) {
         http_count(HTTP_METRIC_QUEUE_FULL);
         ex->res.retry_after_s = 1;
@@ -332,7 +351,6 @@ static enum MHD_Result start_work(struct exchange *ex)
         ex->state = EXCHANGE_READY;
         MHD_resume_connection(ex->connection);
     }
-    return MHD_YES;
 }
 
 enum MHD_Result exchange_step(struct exchange *ex, const char *method, const char *data, size_t *size)

@@ -38,6 +38,10 @@ struct exchange {
     struct MHD_Response *answer;
     int status;
 
+    /* http_wait() */
+    se_mono_us came_us;
+    struct exchange *next_waiting;
+
     /* Idempotency-Key */
     bool keyed, kept;
     char fingerprint[65];
@@ -48,6 +52,14 @@ struct exchange *exchange_new(struct api *api, const char *uri, struct MHD_Conne
 void exchange_free(struct exchange *ex);
 /* libmicrohttpd's access handler, once per step. */
 enum MHD_Result exchange_step(struct exchange *ex, const char *method, const char *data, size_t *size);
+
+/* Runs the request on a worker; answers 503 itself when none can be had. */
+void exchange_work(struct exchange *ex);
+
+/* wait.c: puts an exchange away whose handler waits; it belongs to others then. -EBUSY, -ESHUTDOWN. */
+int wait_park(struct exchange *ex);
+/* Nobody waits any more: all are run again, at once, and further ones are refused. */
+void wait_close(struct api *api);
 
 /* authorize.c: who is it, and may they? Pool threads. 0, or a problem is set. */
 int exchange_authorize(struct exchange *ex);

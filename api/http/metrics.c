@@ -36,6 +36,10 @@ struct se_metric http_metrics[HTTP_METRIC_COUNT_] = {
     [HTTP_METRIC_REPLAYED] = {"sharpeyes_http_replayed_total",
                               "Answers repeated because their Idempotency-Key had been used.", SE_COUNTER,
                               NULL, 0},
+    [HTTP_METRIC_WAITING] = {"sharpeyes_http_waiting", "Requests that wait for something to answer with.",
+                             SE_GAUGE, NULL, 0},
+    [HTTP_METRIC_WAITS_REFUSED] = {"sharpeyes_http_waits_refused_total",
+                                   "Requests answered 503 because too many waited.", SE_COUNTER, NULL, 0},
 };
 
 void http_metrics_register(void)

@@ -102,6 +102,9 @@ void http_response_fini(struct http_response *res)
     json_decref(res->problem_members);
     json_decref(res->problem_errors);
     se_buf_unref(&res->bytes);
+    if (res->pieces) {
+        res->pieces->free(res->pieces);
+    }
     if (res->source) {
         res->source->free(res->source);
     }

@@ -39,6 +39,7 @@ struct http_request {
 };
 /* The parts of the house that a handler may call. */
 const struct api_deps *http_deps(const struct http_request *req);
+struct hls *http_hls(const struct http_request *req);
 /* Query parameter or NULL; decoded, belongs to the request. */
 const char *http_query(const struct http_request *req, const char *name);
 
@@ -51,6 +52,17 @@ struct http_source {
     /* Where the next read starts; NULL: only from the beginning, a Range is then ignored. */
     int (*seek)(struct http_source *source, int64_t offset);
     void (*free)(struct http_source *source);
+};
+
+/* A body of pieces that are sent from where they lie, not copied together. Any part of it may be asked for.
+ */
+struct http_pieces {
+    unsigned count;
+    const struct http_piece {
+        const void *data;
+        size_t size;
+    } * pieces;
+    void (*free)(struct http_pieces *pieces);
 };
 
 /* What wakes a stream that had nothing to say. All are woken once a second besides, for keep-alives. */
@@ -77,6 +89,7 @@ struct http_response {
     int status;                 /* 0: not set; the handler's return value decides */
     json_t *json;               /* owned; sent as JSON */
     struct se_buf *bytes;       /* owned; or bytes … */
+    struct http_pieces *pieces; /* owned; or bytes in many places … */
     struct http_source *source; /* … or a source, with its size or -1 */
     int64_t source_size;
     struct http_stream *stream; /* … or endless */
@@ -108,6 +121,13 @@ int http_allow(struct http_request *req, struct http_response *res, const struct
  * part of the same transaction, so that a crash before the answer was sent does not make the act happen
  * twice. */
 int http_commit(struct http_request *req, struct http_response *res, store_fn fn, void *ctx);
+
+/* For a GET that has nothing to answer with yet: what this returns, the handler returns. It is then run again
+ * from the start, no worker held meanwhile, whenever http_again() is called, and at the latest after a
+ * second; until wait_ms have passed since the request came: from then on this returns -EAGAIN. */
+int http_wait(struct http_request *req, unsigned wait_ms);
+/* Those who wait so are run again. Any thread. */
+void http_again(struct api *api);
 
 /* Returns 0 (status 200 or as set), or -errno, which becomes: EPROTO as set · ENOENT 404 ·
  * EEXIST 409 · ENOLINK 422 · EINVAL 422 · EACCES 403 · ESTALE 412 · EBUSY/EAGAIN 503 · else 500. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "hls/hls.h"
 #include "http/exchange.h"
 
 #define CONNECTION_MEMORY 65536 /* bounds request line and headers, and one chunk of a stream */
@@ -121,6 +122,8 @@ void server_stop(struct api *api)
     }
     api->stopping = true;
     live_stop(api->live);
+    hls_stop(api->hls);
+    wait_close(api);
     se_pool_stop(api->workers); /* each resumes its connection */
     se_pool_stop(api->writers);
     se_pool_stop(api->readers);

@@ -17,6 +17,7 @@
 #include "http/router.h"
 
 struct console;
+struct hls;
 struct live;
 struct peers;
 
@@ -26,6 +27,7 @@ struct api {
     struct console *console;
     struct live *live;
     struct peers *peers;
+    struct hls *hls;
     struct se_pool *workers; /* run requests that read … */
     struct se_pool *writers; /* … and those that change: a store that cannot write holds up no reader */
     struct se_pool *readers; /* read bodies that come in pieces; never full: one job a connection at most */
@@ -41,6 +43,12 @@ struct api {
         pthread_mutex_t lock;
         struct exchange *first; /* under way with an Idempotency-Key */
     } keyed;
+    struct {
+        pthread_mutex_t lock;
+        struct exchange *first; /* have nothing to answer with yet, see http_wait() */
+        unsigned count;
+        bool closed;
+    } waiting;
 };
 
 /* server.c: binds http.listen, writes DATA_DIR/http.addr, starts libmicrohttpd. */
@@ -108,6 +116,8 @@ enum http_metric {
     HTTP_METRIC_STREAMS_REVOKED,
     HTTP_METRIC_STREAMS_REFUSED,
     HTTP_METRIC_REPLAYED,
+    HTTP_METRIC_WAITING,
+    HTTP_METRIC_WAITS_REFUSED,
     HTTP_METRIC_COUNT_
 };
 extern struct se_metric http_metrics[HTTP_METRIC_COUNT_];
