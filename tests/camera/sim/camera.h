@@ -51,6 +51,7 @@ struct faults {
 struct stream_counters {
     uint64_t frames, bytes, gops_dropped, packets_lost, sessions, requests, refused, auth_failures, expired;
     uint64_t packets_reordered, packets_late, packets_duplicated;
+    uint64_t setups_tcp, setups_udp;
     uint64_t replies;     /* to requests of the camera's own */
     uint64_t injected;    /* requests that hold what a hostile description tried to put there */
     uint64_t frames_late; /* left out since the process itself was stopped or too slow */
@@ -82,7 +83,8 @@ struct camera {
     bool no_sprop, no_audio;
     int audio; /* see clip_load() */
     struct habits habits;
-    bool tcp, udp; /* transports it offers */
+    bool tcp, udp;   /* transports it offers */
+    bool tcp_silent; /* takes TCP and sends nothing over it */
     unsigned timeout_s;
     unsigned stale_every; /* a nonce serves that many requests; 0: for ever */
     enum keepalive keepalive;

@@ -167,6 +167,17 @@ static int do_no_keyframes(struct stream *stream, const json_t *order, struct se
     return 0;
 }
 
+static int do_transports(struct stream *stream, const json_t *order, struct se_err *err)
+{
+    const char *offer = se_json_str(order, "offer", "both");
+
+    if (strcmp(offer, "both") != 0 && strcmp(offer, "tcp") != 0 && strcmp(offer, "udp") != 0)
+        return se_fail(err, -EINVAL, "offer must be both, tcp or udp");
+    stream->camera->tcp = strcmp(offer, "udp") != 0;
+    stream->camera->udp = strcmp(offer, "tcp") != 0;
+    return 0;
+}
+
 static int do_loss(struct stream *stream, const json_t *order, struct se_err *err)
 {
     return percent_of(order, 5, &stream->faults.loss_percent, err);
@@ -257,6 +268,7 @@ static const struct fault {
     {"reset_sequence", do_reset_sequence},
     {"change_params", do_change_params},
     {"no_sprop", do_no_sprop},
+    {"transports", do_transports},
     {"loss", do_loss},
     {"duplicate", do_duplicate},
     {"reorder", do_reorder},
@@ -294,6 +306,8 @@ static json_t *stream_stats(const struct stream *stream)
         {"auth_failures", c->auth_failures},
         {"expired", c->expired},
         {"frames_late", c->frames_late},
+        {"setups_tcp", c->setups_tcp},
+        {"setups_udp", c->setups_udp},
         {"replies", c->replies},
         {"injected", c->injected},
     };

@@ -216,6 +216,8 @@ static void send_frame(struct stream *stream, struct client *client, unsigned t,
             return;
         client->wait_key = false;
     }
+    if (client->tcp && stream->camera->tcp_silent)
+        return;
     if (client->tcp) {
         size_t waiting = client->out_size - client->out_at;
         size_t size = frame->bytes + (size_t)frame->packets * (4 + RTP_HEADER_SIZE);

@@ -397,6 +397,10 @@ static void set_up(struct client *client, const struct request *request)
     client->tcp = tcp;
     choose_channels(stream->camera, t, port, track);
     begin_track(client, track);
+    if (tcp)
+        stream->counters.setups_tcp++;
+    else
+        stream->counters.setups_udp++;
     headers =
         tcp ? se_asprintf("Transport: RTP/AVP/TCP;unicast;interleaved=%u-%u;ssrc=%08X\r\n", track->channel,
                           track->rtcp_channel, track->ssrc)

@@ -196,6 +196,7 @@ static int read_settings(struct camera *camera, const json_t *settings, struct s
     camera->udp = transport != 1;
     camera->timeout_s = (unsigned)timeout;
     camera->stale_every = (unsigned)se_json_int(settings, "stale_every", 0);
+    camera->tcp_silent = se_json_bool(settings, "tcp_silent", false);
     camera->qop = se_json_bool(settings, "qop", false);
     camera->no_sprop = se_json_bool(settings, "no_sprop", false);
     camera->no_audio = se_json_bool(settings, "no_audio", false);
