@@ -19,8 +19,7 @@ struct bus_stream {
     struct access_who who;
     uint64_t seen;        /* number of the last event looked at */
     bool reset;           /* say that some are missing */
-    struct se_str text;   /* what is being sent … */
-    size_t sent;          /* … and how much of it was */
+    struct se_str text;   /* the next thing to say */
     se_mono_us spoken_us; /* when something was sent last */
 };
 
@@ -47,12 +46,9 @@ static void write_event(struct bus_stream *stream, const struct bus_event *event
 }
 
 /* The next thing to say, into text. False: nothing now. */
-static bool next(struct bus_stream *stream)
+static bool say_next(struct bus_stream *stream)
 {
     struct bus_event *event = NULL;
-    se_str_fini(&stream->text);
-    stream->text = (struct se_str){0};
-    stream->sent = 0;
     if (stream->reset) {
         stream->reset = false;
         write_id(stream);
@@ -64,7 +60,7 @@ static bool next(struct bus_stream *stream)
         if (r == -ESTALE) {
             stream->seen = bus_newest(stream->api->deps.bus);
             stream->reset = true;
-            return next(stream);
+            return say_next(stream);
         }
         if (r < 0) {
             break;
@@ -88,24 +84,19 @@ static bool next(struct bus_stream *stream)
     return false;
 }
 
-static long fill(struct http_stream *base, void *out, size_t size)
+static int next(struct http_stream *base, struct http_part *ret_part)
 {
     struct bus_stream *stream = SE_CONTAINER_OF(base, struct bus_stream, base);
-    size_t used = 0;
-    while (used < size) {
-        if (stream->sent == stream->text.len && !next(stream)) {
-            break;
-        }
-        if (stream->text.oom) {
-            return HTTP_STREAM_END;
-        }
-        size_t left = stream->text.len - stream->sent, n = left < size - used ? left : size - used;
-        memcpy((char *)out + used, stream->text.data + stream->sent, n);
-        stream->sent += n;
-        used += n;
-        stream->spoken_us = se_mono_now_us();
+    if (!stream->text.len && !say_next(stream)) {
+        return 0;
     }
-    return (long)used;
+    if (!stream->text.oom) {
+        ret_part->data = se_buf_copy(stream->text.data, stream->text.len);
+    }
+    se_str_fini(&stream->text);
+    stream->text = (struct se_str){0};
+    stream->spoken_us = se_mono_now_us();
+    return ret_part->data ? 1 : HTTP_STREAM_END; /* no memory: the client asks again, from where it was */
 }
 
 static void stream_free(struct http_stream *base)
@@ -142,7 +133,7 @@ static int events(struct http_request *req, struct http_response *res)
         return -ENOMEM;
     }
     const char *id = http_query(req, "last_event_id");
-    stream->base = (struct http_stream){.fill = fill, .free = stream_free, .wake = HTTP_WAKE_BUS};
+    stream->base = (struct http_stream){.next = next, .free = stream_free, .on_bus = true};
     stream->api = req->api;
     stream->who = req->who;
     stream->spoken_us = se_mono_now_us();

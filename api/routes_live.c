@@ -19,6 +19,10 @@
 
 struct entry {
     struct http_stream stream;
+    struct page_follow {
+        struct http_follow base;
+        struct entry *entry;
+    } follows[LIVE_SLOTS];
     struct live_session *session;
     char owner[SE_ID_LEN]; /* of the sign-in that opened it: nobody else may change it */
     struct entry *next;
@@ -66,16 +70,28 @@ static struct live_session *session_find(const char *id, const struct access_who
 
 /* --- GET /api/v1/live ---------------------------------------------------------------------------------- */
 
-static long page_fill(struct http_stream *stream, void *out, size_t size)
+static int page_next(struct http_stream *stream, struct http_part *ret_part)
 {
     struct entry *entry = SE_CONTAINER_OF(stream, struct entry, stream);
-    return (long)live_session_fill(entry->session, out, size);
+    return live_session_next(entry->session, ret_part);
 }
 
-static bool page_ready(struct http_stream *stream)
+static void page_news(struct http_follow *base)
 {
-    struct entry *entry = SE_CONTAINER_OF(stream, struct entry, stream);
-    return live_session_ready(entry->session);
+    struct page_follow *follow = SE_CONTAINER_OF(base, struct page_follow, base);
+    live_session_news(follow->entry->session, (unsigned)(follow - follow->entry->follows));
+}
+
+static int page_follow(void *ctx, unsigned slot, struct hub *hub)
+{
+    struct entry *entry = ctx;
+    return http_follow(&entry->stream, &entry->follows[slot].base, hub);
+}
+
+static void page_wake(void *ctx)
+{
+    struct entry *entry = ctx;
+    http_stream_wake(&entry->stream);
 }
 
 static void page_free(struct http_stream *stream)
@@ -93,9 +109,12 @@ static int page_open(struct http_request *req, struct http_response *res)
     struct entry *entry = calloc(1, sizeof(*entry));
     if (!entry)
         return -ENOMEM;
-    entry->stream = (struct http_stream){page_fill, page_ready, page_free, HTTP_WAKE_LIVE};
+    entry->stream = (struct http_stream){.next = page_next, .free = page_free};
+    for (unsigned slot = 0; slot < LIVE_SLOTS; slot++)
+        entry->follows[slot] = (struct page_follow){.base.news = page_news, .entry = entry};
     memcpy(entry->owner, req->who.session_id, sizeof(entry->owner));
-    int r = live_session_new(KEEPALIVE_US, &entry->session);
+    int r =
+        live_session_new(KEEPALIVE_US, &(struct live_host){page_follow, page_wake, entry}, &entry->session);
     if (r == 0)
         r = entry_add(entry);
     if (r < 0) {
@@ -244,8 +263,8 @@ static int page_change(struct http_request *req, struct http_response *res)
         live_session_close(session, (unsigned)json_integer_value(json_array_get(close, i)));
     for (size_t i = 0; i < json_array_size(open); i++)
         open_tile(req, session, &wishes[i]);
+    live_session_wake(session);
     live_session_unref(&session);
-    http_wake(req->api);
     return http_ok(res, json_pack("{s:s}", "live", req->params[0]));
 }
 
@@ -254,65 +273,38 @@ static int page_change(struct http_request *req, struct http_response *res)
 
 struct single {
     struct http_stream stream;
+    struct http_follow follow;
     struct hub *hub;
     struct hub_cursor cursor;
-    struct hub_item item; /* going out */
-    size_t sent;          /* of its head and data */
-    uint32_t version;
-    bool started, ended;
+    uint32_t version; /* of the hub's state, when it was looked at */
+    bool started;
 };
 
-/* As much of an item as fits; cleared when all of it went. */
-static size_t item_copy(struct hub_item *item, size_t *sent, uint8_t *out, size_t size)
-{
-    const struct se_buf *parts[] = {item->head, item->data};
-    size_t done = 0, start = 0;
-    for (unsigned i = 0; i < SE_ARRAY_LEN(parts); i++) {
-        size_t part = parts[i] ? parts[i]->size : 0;
-        if (done < size && *sent < start + part) {
-            size_t left = start + part - *sent, n = left < size - done ? left : size - done;
-            memcpy(out + done, parts[i]->data + (*sent - start), n);
-            *sent += n;
-            done += n;
-        }
-        start += part;
-    }
-    if (*sent == start)
-        hub_item_clear(item);
-    return done;
-}
-
-static long single_fill(struct http_stream *stream, void *out, size_t size)
+static int single_next(struct http_stream *stream, struct http_part *ret_part)
 {
     struct single *single = SE_CONTAINER_OF(stream, struct single, stream);
-    size_t done = 0;
-    while (done < size && !single->ended) {
-        if (single->item.kind == HUB_NOTHING) {
-            hub_read(single->hub, &single->cursor, &single->item);
-            if (single->item.kind == HUB_NOTHING)
-                break;
-            if (single->item.kind == HUB_INIT && single->started) {
-                hub_item_clear(&single->item);
-                single->ended = true; /* a file has one codec */
-                break;
-            }
-            single->started = true;
-            single->sent = 0;
-        }
-        done += item_copy(&single->item, &single->sent, (uint8_t *)out + done, size - done);
+    struct hub_item item;
+    if (!single->follow.topic)
+        (void)http_follow(stream, &single->follow,
+                          single->hub); /* no memory: asked once a second, till then */
+    hub_read(single->hub, &single->cursor, &item);
+    if (item.kind == HUB_INIT && single->started) {
+        hub_item_clear(&item);
+        return HTTP_STREAM_END; /* a file has one codec */
     }
+    if (item.kind != HUB_NOTHING) {
+        single->started = true;
+        ret_part->head = item.head;
+        ret_part->data = item.data;
+        return 1;
+    }
+    uint32_t version = hub_version(single->hub);
+    if (version == single->version)
+        return 0;
     struct hub_state state;
     hub_state(single->hub, &state);
     single->version = state.version;
-    single->ended |= state.removed;
-    return done ? (long)done : single->ended ? HTTP_STREAM_END : 0;
-}
-
-static bool single_ready(struct http_stream *stream)
-{
-    struct single *single = SE_CONTAINER_OF(stream, struct single, stream);
-    return single->item.kind != HUB_NOTHING || single->ended ||
-           hub_news(single->hub, &single->cursor, single->version);
+    return state.removed ? HTTP_STREAM_END : 0;
 }
 
 static void single_free(struct http_stream *stream)
@@ -320,7 +312,6 @@ static void single_free(struct http_stream *stream)
     struct single *single = SE_CONTAINER_OF(stream, struct single, stream);
     hub_viewer_remove(single->hub);
     hub_unref(&single->hub);
-    hub_item_clear(&single->item);
     free(single);
 }
 
@@ -347,7 +338,7 @@ static int single_open(struct http_request *req, struct http_response *res, enum
         hub_unref(&hub);
         return -ENOMEM;
     }
-    single->stream = (struct http_stream){single_fill, single_ready, single_free, HTTP_WAKE_LIVE};
+    single->stream = (struct http_stream){.next = single_next, .free = single_free};
     single->hub = hub;
     hub_viewer_add(hub);
     res->stream = &single->stream;

@@ -213,7 +213,7 @@ static struct MHD_Response *of_stream(struct exchange *ex)
         stream->free(stream);
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     }
-    return live_response(ex->api->live, stream, ex->connection, info->connect_fd, &ex->req.who);
+    return live_response(ex->api->live, stream, ex->connection, info->connect_fd, ex->chunked, &ex->req.who);
 }
 
 static bool has_header(const struct http_response *res, const char *name)

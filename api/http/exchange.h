@@ -25,7 +25,8 @@ struct exchange {
     enum exchange_state state;
     struct http_request req;
     struct http_response res;
-    int result; /* what the frame or the handler returned */
+    int result;   /* what the frame or the handler returned */
+    bool chunked; /* the client speaks HTTP/1.1: an answer without a length comes in chunks */
     bool head, stream_allowed, cookie_wanted, swallow;
     char *uri;  /* as it came, cut into path and query */
     char *path; /* copy of the path for words and logs */

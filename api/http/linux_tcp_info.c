@@ -4,11 +4,14 @@
 #include <linux/tcp.h>
 #include <sys/socket.h>
 
-void tcp_bytes_acked(int fd, uint64_t *ret_bytes)
+bool tcp_progress(int fd, uint64_t *ret_acked, bool *ret_waiting)
 {
     struct tcp_info info = {0};
     socklen_t len = sizeof(info);
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0) {
-        *ret_bytes = info.tcpi_bytes_acked;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0) {
+        return false;
     }
+    *ret_acked = info.tcpi_bytes_acked;
+    *ret_waiting = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0;
+    return true;
 }

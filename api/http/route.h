@@ -65,25 +65,40 @@ struct http_pieces {
     void (*free)(struct http_pieces *pieces);
 };
 
-/* What wakes a stream that had nothing to say. All are woken once a second besides, for keep-alives. */
-enum http_wake {
-    HTTP_WAKE_LIVE = 1, /* a hub has something new (ingest_live_fd) */
-    HTTP_WAKE_BUS = 2,  /* something was published */
+/* An endless body, for HTTP_STREAM rows: the handler sets response->stream, and the frame owns it then. It is
+ * a cursor, not a queue: the frame asks for the next part when the socket has taken the one before. */
+struct http_part {
+    uint8_t prefix[8]; /* a few bytes of its own … */
+    unsigned prefix_size;
+    struct se_buf *head, *data; /* … and up to two shared buffers behind them, referenced, or NULL */
 };
-#define HTTP_STREAM_END (-1L)
-/* An endless body, for HTTP_STREAM rows: the handler sets response->stream, and the frame owns it then.
- * fill and ready run under the stream's own lock, never both at once: memory only, no store, disk or wait. */
+#define HTTP_STREAM_END (-1)
 struct http_stream {
-    /* On an HTTP thread: writes at most size bytes (size is at least 4096) and returns how many; 0: nothing
-     * now, asked again when woken; HTTP_STREAM_END: the body ends well. */
-    long (*fill)(struct http_stream *stream, void *out, size_t size);
-    /* On the live thread: would fill give something? NULL: always asked. */
-    bool (*ready)(struct http_stream *stream);
+    /* On the stream's live loop: 1 and a part; 0: nothing now; HTTP_STREAM_END: the body ends well. Asked
+     * again when one of its hubs has news, when it was woken, and once a second. Memory only: no store, disk
+     * or wait. */
+    int (*next)(struct http_stream *stream, struct http_part *ret_part);
+    /* When its loop has let go of it; on an HTTP thread. */
     void (*free)(struct http_stream *stream);
-    unsigned wake; /* http_wake */
+    bool on_bus;         /* ask again when something was published, too */
+    struct stream *live; /* the frame's side of it; NULL until the answer is made */
 };
-/* Makes every stream that waits ask again soon. Any thread. */
-void http_wake(struct api *api);
+/* Asks a stream again soon. Any thread, as long as the stream is not freed. */
+void http_stream_wake(struct http_stream *stream);
+
+struct hub;
+/* A hub whose news make a stream be asked again. In the stream's memory, zero-initialised but for news. */
+struct http_follow {
+    void (*news)(struct http_follow *follow); /* on the loop, before the stream is asked; may be NULL */
+    /* the frame's */
+    struct stream *stream;
+    struct topic *topic;
+    struct http_follow *prev, *next;          /* of the topic */
+    struct http_follow *next_own, **link_own; /* of the stream */
+};
+/* Follows hub instead of what it followed; hub NULL: nothing any more. From the stream's next() only; the
+ * frame undoes it when the stream ends. -ENOMEM: follows nothing. */
+int http_follow(struct http_stream *stream, struct http_follow *follow, struct hub *hub);
 
 struct http_response {
     int status;                 /* 0: not set; the handler's return value decides */

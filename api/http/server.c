@@ -22,6 +22,7 @@ static enum MHD_Result on_step(void *ctx, struct MHD_Connection *connection, con
     if (!ex || (api->stopping && ex->state != EXCHANGE_READY)) {
         return MHD_NO;
     }
+    ex->chunked = strcmp(version, MHD_HTTP_VERSION_1_0) != 0; /* as libmicrohttpd decides it */
     return exchange_step(ex, method, data, size);
 }
 

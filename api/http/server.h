@@ -85,15 +85,15 @@ void peers_sweep(struct peers *peers);
  * read, so that the answer is not lost to a reset. Duplicates fd. */
 void peers_linger(struct peers *peers, int fd);
 
-/* live.c: the thread that wakes streams. */
+/* live.c: endless bodies, on loops of their own. */
 int live_new(struct api *api, struct live **ret_live, struct se_err *err);
 void live_stop(struct live *live); /* ends all streams, joins */
 void live_free(struct live *live);
-void live_wake(struct live *live, unsigned sources);
-/* The body of a stream's response; takes the stream. NULL: too many or out of memory (the stream is freed).
- */
+/* The body of a stream's response; takes the stream. chunked: the client speaks HTTP/1.1. NULL: too many or
+ * out of memory (the stream is freed). */
 struct MHD_Response *live_response(struct live *live, struct http_stream *stream,
-                                   struct MHD_Connection *connection, int fd, const struct access_who *who);
+                                   struct MHD_Connection *connection, int fd, bool chunked,
+                                   const struct access_who *who);
 
 /* metrics.c */
 enum http_metric {

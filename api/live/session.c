@@ -9,10 +9,13 @@
 
 #include "base/json.h"
 
+#define AUDIO_ASK_US 500000
+
 struct tile {
     bool used;
     enum live_choice choice;
     struct hub *hubs[STREAM_ROLES];
+    bool audio;                      /* the stream shown has some that MP4 takes */
     bool watched[STREAM_ROLES];      /* counted as a viewer of it */
     uint32_t versions[STREAM_ROLES]; /* of the states that were last looked at */
     enum stream_role role;           /* the one shown */
@@ -30,40 +33,30 @@ struct live_session {
     char id[SE_ID_LEN];
     int64_t keepalive_us;
     pthread_mutex_t lock;
+    struct live_host host; /* zeroed at the end */
     unsigned accepts;
     bool audio;
+    bool greeted; /* the first record went out */
     bool ended;
     struct tile tiles[LIVE_TILES];
-    unsigned turn; /* the tile asked first next time */
-    se_mono_us keepalive_at_us;
-    /* The record that is going out. */
-    uint8_t head[LIVE_HEAD];
-    struct se_buf *boxes;   /* of a fragment, or NULL */
-    struct se_buf *payload; /* or NULL */
-    size_t sent, total;     /* of the three */
+    struct hub *followed[LIVE_SLOTS]; /* compared, never followed here: the host holds them */
+    _Atomic uint64_t news;            /* a bit for each tile to be looked at */
+    unsigned turn;                    /* the tile asked first next time */
+    se_mono_us keepalive_at_us, audio_at_us;
 };
 
-int live_session_new(int64_t keepalive_us, struct live_session **ret_session)
+int live_session_new(int64_t keepalive_us, const struct live_host *host, struct live_session **ret_session)
 {
     struct live_session *session = calloc(1, sizeof(*session));
     if (!session)
         return -ENOMEM;
     session->refs = 1;
     session->keepalive_us = keepalive_us;
+    session->host = *host;
     session->accepts = LIVE_AVC | LIVE_HEVC;
     session->keepalive_at_us = se_mono_now_us() + keepalive_us;
     se_id_new(session->id);
     pthread_mutex_init(&session->lock, NULL);
-    /* The first record says which session this is. */
-    char text[SE_ID_LEN + 16];
-    int n = snprintf(text, sizeof(text), "{\"live\":\"%s\"}", session->id);
-    session->payload = se_buf_copy(text, (size_t)n);
-    if (!session->payload) {
-        live_session_unref(&session);
-        return -ENOMEM;
-    }
-    session->total = LIVE_HEAD + (size_t)n;
-    session->head[7] = (uint8_t)n;
     *ret_session = session;
     return 0;
 }
@@ -72,6 +65,24 @@ struct live_session *live_session_ref(struct live_session *session)
 {
     atomic_fetch_add_explicit(&session->refs, 1, memory_order_relaxed);
     return session;
+}
+
+static void look_at(struct live_session *session, unsigned tile)
+{
+    atomic_fetch_or_explicit(&session->news, UINT64_C(1) << tile, memory_order_relaxed);
+}
+
+void live_session_news(struct live_session *session, unsigned slot)
+{
+    look_at(session, slot / STREAM_ROLES);
+}
+
+void live_session_wake(struct live_session *session)
+{
+    pthread_mutex_lock(&session->lock);
+    if (session->host.wake)
+        session->host.wake(session->host.ctx);
+    pthread_mutex_unlock(&session->lock);
 }
 
 /* --- tiles ------------------------------------------------------------------------------------------ */
@@ -104,8 +115,6 @@ void live_session_unref(struct live_session **psession)
     if (!session || atomic_fetch_sub_explicit(&session->refs, 1, memory_order_acq_rel) != 1)
         return;
     live_session_end(session);
-    se_buf_unref(&session->boxes);
-    se_buf_unref(&session->payload);
     pthread_mutex_destroy(&session->lock);
     free(session);
 }
@@ -119,6 +128,7 @@ void live_session_end(struct live_session *session)
 {
     pthread_mutex_lock(&session->lock);
     session->ended = true;
+    session->host = (struct live_host){0};
     for (unsigned i = 0; i < LIVE_TILES; i++)
         tile_fini(&session->tiles[i]);
     pthread_mutex_unlock(&session->lock);
@@ -136,6 +146,7 @@ void live_session_open(struct live_session *session, unsigned tile, enum live_ch
     memcpy(t->hubs, hubs, sizeof(t->hubs));
     if (session->ended)
         tile_fini(t);
+    look_at(session, tile);
     pthread_mutex_unlock(&session->lock);
 }
 
@@ -150,6 +161,7 @@ void live_session_refuse(struct live_session *session, unsigned tile, const char
     tile_fini(t);
     t->refused = record ? se_json_text(record) : NULL;
     t->used = t->refused != NULL;
+    look_at(session, tile);
     pthread_mutex_unlock(&session->lock);
 }
 
@@ -157,6 +169,7 @@ void live_session_close(struct live_session *session, unsigned tile)
 {
     pthread_mutex_lock(&session->lock);
     tile_fini(&session->tiles[tile]);
+    look_at(session, tile); /* to follow its hubs no more */
     pthread_mutex_unlock(&session->lock);
 }
 
@@ -166,6 +179,7 @@ void live_session_accepts(struct live_session *session, unsigned accepts)
     session->accepts = accepts;
     for (unsigned i = 0; i < LIVE_TILES; i++) /* look at all again */
         session->tiles[i].versions[STREAM_MAIN] = session->tiles[i].versions[STREAM_SUB] = 0;
+    atomic_store(&session->news, UINT64_MAX);
     pthread_mutex_unlock(&session->lock);
 }
 
@@ -175,6 +189,7 @@ void live_session_audio(struct live_session *session, bool on)
     for (unsigned i = 0; i < LIVE_TILES && on && !session->audio; i++)
         session->tiles[i].audio_cursor = (struct hub_cursor){0}; /* from now on, init first */
     session->audio = on;
+    atomic_store(&session->news, UINT64_MAX);
     pthread_mutex_unlock(&session->lock);
 }
 
@@ -206,19 +221,20 @@ static enum stream_role choose(const struct live_session *session, const struct 
     return coming && mains->state == SOURCE_IDLE ? STREAM_SUB : STREAM_MAIN;
 }
 
-/* Looks at the hubs' states; true when one had changed. */
+/* Looks at the hubs' states; true when one had changed, and they are all in states then. */
 static bool look(struct live_session *session, struct tile *tile, struct hub_state states[STREAM_ROLES])
 {
     bool changed = false;
+    for (unsigned role = 0; role < STREAM_ROLES; role++)
+        changed |= tile->hubs[role] && hub_version(tile->hubs[role]) != tile->versions[role];
+    if (!changed)
+        return false;
     for (unsigned role = 0; role < STREAM_ROLES; role++) {
         if (!tile->hubs[role])
             continue;
         hub_state(tile->hubs[role], &states[role]);
-        changed |= states[role].version != tile->versions[role];
         tile->versions[role] = states[role].version;
     }
-    if (!changed)
-        return false;
     enum stream_role role = choose(session, tile, states);
     if (role != tile->role) {
         tile->role = role;
@@ -232,6 +248,7 @@ static bool look(struct live_session *session, struct tile *tile, struct hub_sta
             !(other == STREAM_SUB && tile->choice == LIVE_AUTO && accepted(session, &states[other])))
             watch(tile, other, false);
     tile->playable = accepted(session, &states[role]);
+    tile->audio = states[role].audio_mime[0] != '\0';
     return true;
 }
 
@@ -259,185 +276,160 @@ static json_t *describe(const struct tile *tile, unsigned number, const struct h
 /* --- records ------------------------------------------------------------------------------------------- */
 
 /* Takes boxes and payload (NULL: none). */
-static void begin(struct live_session *session, enum live_record kind, unsigned tile, struct se_buf *boxes,
+static void begin(struct http_part *part, enum live_record kind, unsigned tile, struct se_buf *boxes,
                   struct se_buf *payload)
 {
     size_t size = (boxes ? boxes->size : 0) + (payload ? payload->size : 0);
-    session->head[0] = (uint8_t)kind;
-    session->head[1] = (uint8_t)tile;
-    session->head[2] = session->head[3] = 0;
+    *part = (struct http_part){.prefix_size = LIVE_HEAD, .head = boxes, .data = payload};
+    part->prefix[0] = (uint8_t)kind;
+    part->prefix[1] = (uint8_t)tile;
     for (unsigned i = 0; i < 4; i++)
-        session->head[4 + i] = (uint8_t)(size >> (24 - 8 * i));
-    se_buf_unref(&session->boxes);
-    se_buf_unref(&session->payload);
-    session->boxes = boxes;
-    session->payload = payload;
-    session->sent = 0;
-    session->total = LIVE_HEAD + size;
+        part->prefix[4 + i] = (uint8_t)(size >> (24 - 8 * i));
 }
 
-static bool begin_text(struct live_session *session, unsigned tile, const char *text)
+static bool begin_text(struct http_part *part, unsigned tile, const char *text)
 {
     struct se_buf *payload = text ? se_buf_copy(text, strlen(text)) : NULL;
     if (!payload)
-        return false; /* no memory now: the tile is asked again */
-    begin(session, LIVE_JSON, tile, NULL, payload);
+        return false; /* no memory now: the tile is looked at again with the next keep-alive */
+    begin(part, LIVE_JSON, tile, NULL, payload);
     return true;
 }
 
 /* Sends the tile's state when it is news. */
-static bool say(struct live_session *session, unsigned number, const struct hub_state *state)
+static bool say(struct tile *tile, unsigned number, const struct hub_state *state, struct http_part *part)
 {
-    struct tile *tile = &session->tiles[number];
     se_json_ *record = describe(tile, number, state);
     se_free_ char *text = record ? se_json_text(record) : NULL;
     if (!text || (!tile->say && strncmp(text, tile->said, sizeof(tile->said) - 1) == 0))
         return false;
     snprintf(tile->said, sizeof(tile->said), "%s", text);
     tile->say = false;
-    return begin_text(session, number, text);
+    return begin_text(part, number, text);
 }
 
-static bool next_video(struct live_session *session, unsigned number, const struct hub_state *state)
+static bool next_video(struct tile *tile, unsigned number, struct http_part *part)
 {
-    struct tile *tile = &session->tiles[number];
+    struct hub *hub = tile->hubs[tile->role];
     struct hub_item item;
     /* The state goes out once more before an init: look whether one comes, on a copy of the cursor. */
     struct hub_cursor peek = tile->cursor;
-    hub_read(tile->hubs[tile->role], &peek, &item);
+    hub_read(hub, &peek, &item);
     if (item.kind == HUB_NOTHING)
         return false;
     if (item.kind == HUB_INIT && !tile->said_init) {
+        struct hub_state state;
         hub_item_clear(&item);
+        hub_state(hub, &state);
         tile->say = tile->said_init = true;
-        return say(session, number, state);
+        return say(tile, number, &state, part);
     }
     tile->cursor = peek;
     tile->said_init = false;
-    begin(session, item.kind == HUB_INIT ? LIVE_INIT : LIVE_FRAGMENT, number, item.head, item.data);
+    begin(part, item.kind == HUB_INIT ? LIVE_INIT : LIVE_FRAGMENT, number, item.head, item.data);
     return true;
 }
 
 /* The same of a tile's audio, which has a source buffer of its own in a browser. */
-static bool next_audio(struct live_session *session, unsigned number, const struct hub_state *state)
+static bool next_audio(struct tile *tile, unsigned number, struct http_part *part)
 {
-    struct tile *tile = &session->tiles[number];
+    struct hub *hub = tile->hubs[tile->role];
     struct hub_item item;
-    if (!session->audio || !state->audio_mime[0])
-        return false;
     struct hub_cursor peek = tile->audio_cursor;
-    hub_read_audio(tile->hubs[tile->role], &peek, &item);
+    hub_read_audio(hub, &peek, &item);
     if (item.kind == HUB_NOTHING)
         return false;
     if (item.kind == HUB_INIT && !tile->said_audio_init) {
+        struct hub_state audio;
         hub_item_clear(&item);
-        struct hub_state audio = *state;
-        memcpy(audio.mime, state->audio_mime, sizeof(state->audio_mime));
+        hub_state(hub, &audio);
+        memcpy(audio.mime, audio.audio_mime, sizeof(audio.audio_mime));
         se_json_ *record = describe(tile, number + LIVE_AUDIO, &audio);
         se_free_ char *text = record ? se_json_text(record) : NULL;
-        tile->said_audio_init = begin_text(session, number + LIVE_AUDIO, text);
+        tile->said_audio_init = begin_text(part, number + LIVE_AUDIO, text);
         return tile->said_audio_init;
     }
     tile->audio_cursor = peek;
     tile->said_audio_init = false;
-    begin(session, item.kind == HUB_INIT ? LIVE_INIT : LIVE_FRAGMENT, number + LIVE_AUDIO, item.head,
-          item.data);
+    begin(part, item.kind == HUB_INIT ? LIVE_INIT : LIVE_FRAGMENT, number + LIVE_AUDIO, item.head, item.data);
     return true;
 }
 
-static bool next_of_tile(struct live_session *session, unsigned number)
+/* Before it is read, so that no news are missed. */
+static void follow(struct live_session *session, unsigned number)
+{
+    for (unsigned role = 0; role < STREAM_ROLES; role++) {
+        unsigned slot = number * STREAM_ROLES + role;
+        struct hub *hub = session->tiles[number].hubs[role];
+        if (session->followed[slot] == hub || !session->host.follow)
+            continue;
+        bool follows = session->host.follow(session->host.ctx, slot, hub) == 0;
+        session->followed[slot] = follows ? hub : NULL;
+    }
+}
+
+static bool next_of_tile(struct live_session *session, unsigned number, struct http_part *part)
 {
     struct tile *tile = &session->tiles[number];
-    struct hub_state states[STREAM_ROLES] = {0};
+    struct hub_state states[STREAM_ROLES];
+    follow(session, number);
     if (!tile->used)
         return false;
     if (tile->refused) {
-        bool sent = begin_text(session, number, tile->refused);
+        bool sent = begin_text(part, number, tile->refused);
         if (sent)
             tile_fini(tile);
         return sent;
     }
-    bool changed = look(session, tile, states);
-    const struct hub_state *state = &states[tile->role];
-    if ((changed || tile->say) && say(session, number, state))
+    if (look(session, tile, states) && say(tile, number, &states[tile->role], part))
         return true;
-    return tile->playable && (next_video(session, number, state) || next_audio(session, number, state));
+    return tile->playable && (next_video(tile, number, part) ||
+                              (session->audio && tile->audio && next_audio(tile, number, part)));
 }
 
-/* Begins the next record; false: there is none. */
-static bool next_record(struct live_session *session)
+/* The first record says which session this is. */
+static bool greet(struct live_session *session, struct http_part *part)
+{
+    char text[SE_ID_LEN + 16];
+    snprintf(text, sizeof(text), "{\"live\":\"%s\"}", session->id);
+    session->greeted = begin_text(part, 0, text);
+    return session->greeted;
+}
+
+static bool next_record(struct live_session *session, struct http_part *part)
 {
     se_mono_us now = se_mono_now_us();
+    if (!session->greeted)
+        return greet(session, part);
     if (now >= session->keepalive_at_us) {
         session->keepalive_at_us = now + session->keepalive_us;
-        begin(session, LIVE_KEEPALIVE, 0, NULL, NULL);
+        atomic_store(&session->news, UINT64_MAX); /* for what found no memory the last time */
+        begin(part, LIVE_KEEPALIVE, 0, NULL, NULL);
         return true;
     }
-    for (unsigned i = 0; i < LIVE_TILES; i++) {
-        unsigned number = (session->turn + i) % LIVE_TILES;
-        if (next_of_tile(session, number)) {
-            session->turn = (number + 1) % LIVE_TILES;
+    if (session->audio && now >= session->audio_at_us) { /* who does not ask for it gets none */
+        session->audio_at_us = now + AUDIO_ASK_US;
+        atomic_store(&session->news, UINT64_MAX);
+    }
+    uint64_t news;
+    while ((news = atomic_load(&session->news)) != 0) {
+        /* In turn: the next one with news at or after `turn`. */
+        uint64_t after = news & UINT64_MAX << session->turn;
+        unsigned number = (unsigned)__builtin_ctzll(after ? after : news);
+        atomic_fetch_and(&session->news, ~(UINT64_C(1) << number)); /* before the look */
+        session->turn = (number + 1) % LIVE_TILES;
+        if (next_of_tile(session, number, part)) {
+            look_at(session, number); /* there may be more */
             return true;
         }
     }
     return false;
 }
 
-/* Bytes [start, start + size) of the record lie at data: copies what has not gone yet and fits. */
-static size_t copy_part(struct live_session *session, size_t start, const uint8_t *data, size_t size,
-                        uint8_t *out, size_t room)
-{
-    if (session->sent >= start + size || !room)
-        return 0;
-    size_t left = start + size - session->sent, n = left < room ? left : room;
-    memcpy(out, data + (session->sent - start), n);
-    session->sent += n;
-    return n;
-}
-
-static size_t copy_out(struct live_session *session, uint8_t *out, size_t size)
-{
-    const struct se_buf *boxes = session->boxes, *payload = session->payload;
-    size_t done = copy_part(session, 0, session->head, LIVE_HEAD, out, size), start = LIVE_HEAD;
-    if (boxes)
-        done += copy_part(session, start, boxes->data, boxes->size, out + done, size - done);
-    start += boxes ? boxes->size : 0;
-    if (payload)
-        done += copy_part(session, start, payload->data, payload->size, out + done, size - done);
-    if (session->sent == session->total) {
-        se_buf_unref(&session->boxes);
-        se_buf_unref(&session->payload);
-    }
-    return done;
-}
-
-size_t live_session_fill(struct live_session *session, uint8_t *out, size_t size)
-{
-    size_t done = 0;
-    pthread_mutex_lock(&session->lock);
-    while (done < size) {
-        if (session->sent == session->total && (session->ended || !next_record(session)))
-            break;
-        done += copy_out(session, out + done, size - done);
-    }
-    pthread_mutex_unlock(&session->lock);
-    return done;
-}
-
-bool live_session_ready(struct live_session *session)
+int live_session_next(struct live_session *session, struct http_part *ret_part)
 {
     pthread_mutex_lock(&session->lock);
-    bool ready = session->sent < session->total || se_mono_now_us() >= session->keepalive_at_us;
-    for (unsigned i = 0; i < LIVE_TILES && !ready; i++) {
-        const struct tile *tile = &session->tiles[i];
-        ready = tile->refused || (tile->used && tile->say);
-        for (unsigned role = 0; role < STREAM_ROLES && !ready && tile->used && !tile->refused; role++) {
-            static const struct hub_cursor caught_up = {.next = UINT64_MAX};
-            bool shown = role == tile->role && tile->playable;
-            ready = tile->hubs[role] &&
-                    hub_news(tile->hubs[role], shown ? &tile->cursor : &caught_up, tile->versions[role]);
-        }
-    }
+    bool any = !session->ended && next_record(session, ret_part);
     pthread_mutex_unlock(&session->lock);
-    return ready;
+    return any;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/id.h"
+#include "http/route.h"
 #include "ingest/ingest.h"
 
 #define LIVE_TILES 64
@@ -19,9 +20,19 @@ enum live_record { LIVE_JSON, LIVE_INIT, LIVE_FRAGMENT, LIVE_KEEPALIVE };
 enum live_choice { LIVE_AUTO, LIVE_MAIN, LIVE_SUB };
 enum live_accepts { LIVE_AVC = 1, LIVE_HEVC = 2 };
 
+/* Where hubs are followed: a slot for each tile and role, tile * STREAM_ROLES + role. */
+#define LIVE_SLOTS (LIVE_TILES * STREAM_ROLES)
+struct live_host {
+    /* Calls live_session_news() whenever hub has news; NULL: no more. From live_session_next() only. */
+    int (*follow)(void *ctx, unsigned slot, struct hub *hub);
+    /* Calls live_session_next() soon. Any thread, never after live_session_end(). */
+    void (*wake)(void *ctx);
+    void *ctx;
+};
+
 struct live_session;
 /* keepalive_us: at least one keep-alive in that time. */
-int live_session_new(int64_t keepalive_us, struct live_session **ret_session);
+int live_session_new(int64_t keepalive_us, const struct live_host *host, struct live_session **ret_session);
 struct live_session *live_session_ref(struct live_session *session);
 void live_session_unref(struct live_session **session); /* closes all tiles at the last */
 const char *live_session_id(const struct live_session *session);
@@ -41,9 +52,12 @@ void live_session_audio(struct live_session *session, bool on);
 /* Nothing comes after: its stream has ended. */
 void live_session_end(struct live_session *session);
 
-/* The next bytes of the body: at most size; 0: nothing now. */
-size_t live_session_fill(struct live_session *session, uint8_t *out, size_t size);
-/* Would fill give something? */
-bool live_session_ready(struct live_session *session);
+/* The next record of the body: its head is the part's prefix. 1; 0: nothing now. Looks only at tiles that
+ * had news or were changed. */
+int live_session_next(struct live_session *session, struct http_part *ret_part);
+/* A slot's hub has news. Any thread. */
+void live_session_news(struct live_session *session, unsigned slot);
+/* After changes: asks the host to go on. Any thread. */
+void live_session_wake(struct live_session *session);
 
 #endif

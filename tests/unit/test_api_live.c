@@ -1,4 +1,4 @@
-/* A page's live body: records, tiles, which stream a tile shows, and buffers of every size. */
+/* A page's live body: records, tiles, which stream a tile shows, and sockets that take little at a time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,12 +11,19 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "http/batch.h"
 #include "live/session.h"
 #include "stream.h" /* ingest's own: the test feeds a hub by hand */
 
 /* What a client makes of the body. */
 struct client {
     struct live_session *session;
+    struct hub_slot {
+        struct hub_watch watch;
+        struct client *client;
+        struct hub *hub;
+    } slots[LIVE_SLOTS];
+    unsigned wakes;
     uint8_t bytes[1 << 20];
     size_t len;
     unsigned states, inits, fragments, keepalives;
@@ -51,14 +58,65 @@ static void push(struct hub *hub, enum codec codec, unsigned count)
     }
 }
 
-/* Reads on, in buffers of `step` bytes, and counts what came for the client's tile. */
+static void on_news(struct hub_watch *watch)
+{
+    struct hub_slot *slot = (struct hub_slot *)watch; /* its first member */
+    live_session_news(slot->client->session, (unsigned)(slot - slot->client->slots));
+}
+
+static int follow(void *ctx, unsigned number, struct hub *hub)
+{
+    struct client *c = ctx;
+    struct hub_slot *slot = &c->slots[number];
+    if (slot->hub) {
+        hub_watch_remove(slot->hub, &slot->watch);
+        hub_unref(&slot->hub);
+    }
+    if (hub) {
+        slot->hub = hub_ref(hub);
+        slot->watch.fn = on_news;
+        slot->client = c;
+        hub_watch_add(hub, &slot->watch);
+    }
+    return 0;
+}
+
+static void on_wake(void *ctx)
+{
+    ((struct client *)ctx)->wakes++;
+}
+
+/* What the parts of a batch hold, at most `most` bytes; which all went. */
+static bool take(struct client *c, struct batch *batch, size_t most)
+{
+    struct iovec iov[BATCH_IOV];
+    unsigned count = batch_iov(batch, iov);
+    size_t taken = 0;
+    for (unsigned i = 0; i < count && taken < most; i++) {
+        size_t n = iov[i].iov_len < most - taken ? iov[i].iov_len : most - taken;
+        assert_true(c->len + n <= sizeof(c->bytes));
+        memcpy(c->bytes + c->len, iov[i].iov_base, n);
+        c->len += n;
+        taken += n;
+    }
+    return batch_sent(batch, taken);
+}
+
+/* Reads on, through a socket that takes `step` bytes at a time, and counts what came for the client's tile.
+ */
 static void client_read(struct client *c, size_t step)
 {
-    size_t n, at = 0;
+    size_t at = 0;
+    struct batch batch = {0};
+    struct http_part piece = {0};
     c->len = 0;
-    while (c->len + step <= sizeof(c->bytes) &&
-           (n = live_session_fill(c->session, c->bytes + c->len, step)) > 0)
-        c->len += n;
+    for (bool more = true; more;) {
+        while (!batch_full(&batch) && (more = live_session_next(c->session, &piece) > 0))
+            batch_add(&batch, &piece);
+        batch_close(&batch, false);
+        while (!take(c, &batch, step))
+            assert_int_not_equal(batch.count, 0);
+    }
     while (at < c->len) {
         assert_true(c->len - at >= LIVE_HEAD);
         const uint8_t *head = c->bytes + at;
@@ -101,15 +159,82 @@ static const char *said(const struct client *c, const char *member)
 static struct client *client_new(void)
 {
     struct client *c = calloc(1, sizeof(*c));
-    assert_int_equal(live_session_new(1000000000, &c->session), 0);
+    assert_int_equal(live_session_new(1000000000, &(struct live_host){follow, on_wake, c}, &c->session), 0);
     return c;
 }
 
 static void client_free(struct client *c)
 {
+    for (unsigned i = 0; i < LIVE_SLOTS; i++)
+        follow(c, i, NULL);
     live_session_unref(&c->session);
     json_decref(c->last);
     free(c);
+}
+
+/* Chunks, whatever the socket takes at a time. */
+static void a_batch_is_one_chunk(void **state)
+{
+    for (size_t step = 1; step < 200; step = step * 3 + 1) {
+        struct client *c = calloc(1, sizeof(*c));
+        struct batch batch = {0};
+        struct http_part a = {.prefix = "12345678", .prefix_size = 8, .head = se_buf_copy("head", 4)};
+        struct http_part b = {.data = se_buf_copy("the data", 8)};
+        batch_add(&batch, &a);
+        batch_add(&batch, &b);
+        assert_null(a.head); /* taken */
+        batch_close(&batch, true);
+        while (!take(c, &batch, step)) {
+        }
+        assert_int_equal(batch.count + batch.sent, 0);
+        assert_int_equal(c->len, 4 + 20 + 2);
+        assert_memory_equal(c->bytes, "14\r\n12345678headthe data\r\n", c->len);
+        for (unsigned i = 0; i < BATCH_PARTS; i++) {
+            assert_false(batch_full(&batch));
+            b.data = se_buf_copy("x", 1);
+            batch_add(&batch, &b);
+        }
+        assert_true(batch_full(&batch));
+        batch_close(&batch, false); /* HTTP/1.0 */
+        take(c, &batch, 1);
+        assert_int_equal(batch_sent(&batch, 0), false);
+        batch_clear(&batch);
+        b.data = se_buf_new(BATCH_BYTES);
+        batch_add(&batch, &b);
+        assert_true(batch_full(&batch));
+        batch_clear(&batch);
+        batch_close(&batch, true); /* nothing: not even a chunk, which would be the last */
+        assert_int_equal(batch_iov(&batch, (struct iovec[BATCH_IOV]){0}), 0);
+        assert_true(batch_sent(&batch, 0));
+        free(c);
+    }
+}
+
+/* What one tile has to say does not make the others be looked at. */
+static void only_tiles_with_news_are_looked_at(void **state)
+{
+    struct client *c = client_new();
+    struct hub *hub = hub_make(CODEC_H264, SOURCE_LIVE), *other = hub_make(CODEC_H264, SOURCE_LIVE);
+    struct hub *hubs[STREAM_ROLES] = {hub_ref(hub), NULL}, *others[STREAM_ROLES] = {hub_ref(other), NULL};
+    live_session_open(c->session, 3, LIVE_MAIN, hubs);
+    live_session_open(c->session, 40, LIVE_MAIN, others);
+    client_read(c, 65536);
+    assert_ptr_equal(c->slots[3 * STREAM_ROLES].hub, hub);
+    assert_ptr_equal(c->slots[40 * STREAM_ROLES].hub, other);
+    hub_watch_remove(other, &c->slots[40 * STREAM_ROLES].watch); /* it says nothing any more */
+    push(hub, CODEC_H264, 1);
+    push(other, CODEC_H264, 1);
+    c->tile = 40;
+    c->fragments = 0;
+    client_read(c, 65536);
+    assert_int_equal(c->fragments, 0);
+    hub_watch_add(other, &c->slots[40 * STREAM_ROLES].watch);
+    push(other, CODEC_H264, 1);
+    client_read(c, 65536);
+    assert_int_equal(c->fragments, 1); /* a keyframe each: the newest */
+    hub_unref(&hub);
+    hub_unref(&other);
+    client_free(c);
 }
 
 static void records_are_whole_in_buffers_of_any_size(void **state)
@@ -127,9 +252,9 @@ static void records_are_whole_in_buffers_of_any_size(void **state)
         assert_true(c->states >= 1);
         assert_string_equal(said(c, "state"), "live");
         assert_string_equal(said(c, "mime"), "video/mp4; codecs=\"avc1.64001f\"");
-        assert_false(live_session_ready(c->session));
+        client_read(c, step);
+        assert_int_equal(c->len, 0); /* nothing new */
         push(hub, CODEC_H264, 1);
-        assert_true(live_session_ready(c->session));
         client_read(c, step);
         assert_int_equal(c->fragments, 21);
         hub_unref(&hub);
@@ -209,7 +334,8 @@ static void refused_and_closed_tiles_say_so_once(void **state)
     struct hub *hubs[STREAM_ROLES] = {hub_ref(hub), NULL};
     c->tile = 7;
     live_session_refuse(c->session, 7, "denied", "not yours");
-    assert_true(live_session_ready(c->session));
+    live_session_wake(c->session);
+    assert_int_equal(c->wakes, 1);
     client_read(c, 100);
     client_read(c, 100);
     assert_int_equal(c->states, 1);
@@ -219,7 +345,10 @@ static void refused_and_closed_tiles_say_so_once(void **state)
     live_session_close(c->session, 7);
     client_read(c, 65536);
     assert_int_equal(c->fragments, 0);
+    assert_ptr_equal(c->slots[7 * STREAM_ROLES].hub, NULL); /* nor followed any more */
     live_session_end(c->session);
+    live_session_wake(c->session);
+    assert_int_equal(c->wakes, 1);
     struct hub *late[STREAM_ROLES] = {hub_ref(hub), NULL};
     live_session_open(c->session, 7, LIVE_MAIN, late); /* came while the page was being closed */
     client_read(c, 65536);
@@ -265,11 +394,10 @@ static void audio_comes_when_it_is_asked_for(void **state)
 static void keep_alives_come_with_and_without_traffic(void **state)
 {
     struct client *c = calloc(1, sizeof(*c));
-    assert_int_equal(live_session_new(20000, &c->session), 0);
+    assert_int_equal(live_session_new(20000, &(struct live_host){follow, on_wake, c}, &c->session), 0);
     client_read(c, 65536);
     assert_int_equal(c->keepalives, 0);
     nanosleep(&(struct timespec){0, 25000000}, NULL);
-    assert_true(live_session_ready(c->session));
     client_read(c, 65536);
     assert_int_equal(c->keepalives, 1);
     client_free(c);
@@ -278,6 +406,8 @@ static void keep_alives_come_with_and_without_traffic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_is_one_chunk),
+        cmocka_unit_test(only_tiles_with_news_are_looked_at),
         cmocka_unit_test(records_are_whole_in_buffers_of_any_size),
         cmocka_unit_test(auto_is_the_sub_stream_while_it_lives),
         cmocka_unit_test(what_the_page_cannot_play_is_not_sent),
