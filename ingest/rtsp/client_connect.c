@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
-#include <resolv.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,40 +12,19 @@
 #include <unistd.h>
 
 #include "client.h"
-
-#define NAME_SERVER_S 2 /* seconds for each name server to answer */
+#include "name_lookup.h"
 
 /* Shared by the loop and a pool thread, which never touches the client: it hands the object back. */
 struct resolve {
     struct se_loop *loop;
     struct rtsp_client *client; /* loop's; NULL: nobody waits any more */
     _Atomic bool cancelled;     /* nobody waits: do not even ask */
-    char host[256], port[8];
+    char host[256];
+    uint16_t port;
     int result;
     unsigned count;
     struct sockaddr_storage addresses[CLIENT_ADDRESSES_MAX];
 };
-
-static unsigned keep_addresses(const struct addrinfo *list, struct sockaddr_storage *out)
-{
-    unsigned count = 0;
-    for (; list && count < CLIENT_ADDRESSES_MAX; list = list->ai_next)
-        if (list->ai_addrlen <= sizeof(*out))
-            memcpy(&out[count++], list->ai_addr, list->ai_addrlen);
-    return count;
-}
-
-static int look_up(const char *host, const char *port, int flags, struct sockaddr_storage *out,
-                   unsigned *ret_count)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV}, *list = NULL;
-    int r = getaddrinfo(host, port, &hints, &list);
-    if (r == 0) {
-        *ret_count = keep_addresses(list, out);
-        freeaddrinfo(list);
-    }
-    return r;
-}
 
 static void next_address(struct rtsp_client *client);
 
@@ -71,17 +49,10 @@ static void resolved(void *ctx)
 static void resolve_on_pool(void *ctx)
 {
     struct resolve *resolve = ctx;
-    static _Thread_local bool tuned;
-    if (!tuned) { /* a name server that is gone must not hold up the end of the program; we ask again anyway
-                   */
-        tuned = true;
-        res_init();
-        _res.retrans = NAME_SERVER_S;
-        _res.retry = 1;
-    }
     resolve->result = EAI_AGAIN;
     if (!resolve->cancelled)
-        resolve->result = look_up(resolve->host, resolve->port, 0, resolve->addresses, &resolve->count);
+        resolve->result = name_look_up(resolve->host, resolve->port, false, resolve->addresses,
+                                       CLIENT_ADDRESSES_MAX, &resolve->count);
     /* The queue is full for a moment at most: its bound is far above the number of names in flight. */
     while (se_loop_post(resolve->loop, resolved, resolve) == -EAGAIN)
         sched_yield();
@@ -99,10 +70,9 @@ void client_resolve_cancel(struct rtsp_client *client)
 static void begin_resolve(struct rtsp_client *client)
 {
     const struct rtsp_url *url = client_url(client);
-    char port[8];
-    snprintf(port, sizeof(port), "%u", url->port);
     client->address_count = client->address_next = 0;
-    if (look_up(url->host, port, AI_NUMERICHOST, client->addresses, &client->address_count) == 0) {
+    if (name_look_up(url->host, url->port, true, client->addresses, CLIENT_ADDRESSES_MAX,
+                     &client->address_count) == 0) {
         next_address(client);
         return;
     }
@@ -111,7 +81,7 @@ static void begin_resolve(struct rtsp_client *client)
         resolve->loop = client->loop;
         resolve->client = client;
         snprintf(resolve->host, sizeof(resolve->host), "%s", url->host);
-        snprintf(resolve->port, sizeof(resolve->port), "%s", port);
+        resolve->port = url->port;
     }
     client->phase = PHASE_RESOLVE;
     if (!resolve || se_pool_submit(client->pool, resolve_on_pool, resolve) < 0) {
