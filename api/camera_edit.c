@@ -248,7 +248,9 @@ static void apply_credentials(struct camera_edit_stream *stream, struct fields *
         const char *password = field_text(fields, "password", 0, 256, NULL);
         put_password(stream, password && *password ? strdup(password) : NULL);
     }
-    if ((stream->password || stream->password_lost) && !stream->username) {
+    /* Of srt:// it is the passphrase, which stands alone. */
+    bool alone = stream->url && strncasecmp(stream->url, "srt:", 4) == 0;
+    if ((stream->password || stream->password_lost) && !stream->username && !alone) {
         if (password_given) {
             field_wrong(fields, "username", "is missing beside the password");
         } else {

@@ -87,6 +87,21 @@ int camera_url_split(const char *text, char **ret_url, char **ret_username, char
     return 0;
 }
 
+/* What is written for a URL without a port. */
+static const char *own_port(const char *url)
+{
+    static const char *const ports[][2] = {
+        {"rtsp:", "554"},  {"rtsps:", "322"}, {"rtmp:", "1935"},
+        {"rtmps:", "443"}, {"http:", "80"},   {"https:", "443"},
+    };
+    for (size_t i = 0; i < SE_ARRAY_LEN(ports); i++) {
+        if (strncasecmp(url, ports[i][0], strlen(ports[i][0])) == 0) {
+            return ports[i][1];
+        }
+    }
+    return "0"; /* srt: none */
+}
+
 /* The port of an authority, its scheme's own when none is written. */
 static void place(const char *url, const char *start, size_t len, size_t *ret_host_len, char ret_port[8])
 {
@@ -95,9 +110,7 @@ static void place(const char *url, const char *start, size_t len, size_t *ret_ho
         colon = NULL;
     }
     *ret_host_len = colon ? (size_t)(colon - start) : len;
-    const char *port = strncasecmp(url, "rtsp:", 5) == 0    ? "554"
-                       : strncasecmp(url, "https:", 6) == 0 ? "443"
-                                                            : "80";
+    const char *port = own_port(url);
     size_t port_len = colon ? len - *ret_host_len - 1 : 0;
     memset(ret_port, 0, 8);
     if (port_len > 0 && port_len < 8) {

@@ -13,6 +13,7 @@ set(library_rooms
   "^sqlite3[.]h$|gateway/store"
   "^microhttpd[.]h$|api"
   "^(libav|libsw|libpostproc|gst/)|ingest"
+  "^curl/|ingest/av"
   "^geos|events")
 
 set(finding_count 0)

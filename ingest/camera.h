@@ -19,6 +19,7 @@ struct camera_host {
     int (*pick)(const char *url, enum stream_engine engine, const struct source_ops **ret_ops,
                 struct se_err *err); /* source_pick() */
     struct se_pool *pool;
+    struct av_threads *av_threads;
     struct hub_shared *hub_shared;
     struct volumes *volumes;
     ingest_state_fn on_state;

@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include "address_rules.h"
+#include "av/threads.h"
 #include "base/log.h"
 #include "camera.h"
+#include "ingest/text.h"
 #include "parts.h"
 #include "record/volume.h"
-#include "rtsp/rtsp_url.h"
 #include "rtsp/udp_ports.h"
 
 #define LOOPS_MAX   64
@@ -189,6 +190,9 @@ int ingest_new(const struct ingest_deps *deps, struct ingest **ret_ingest, struc
     if (r == 0)
         r = se_pool_new("dns", DNS_THREADS, DNS_QUEUE, &ingest->host.pool);
     if (r == 0)
+        r = av_threads_new((unsigned)options_int(deps->options, "ingest.av_streams"),
+                           &ingest->host.av_threads);
+    if (r == 0)
         r = start_loops(ingest);
     if (r < 0) {
         se_fail(err, r, "ingest cannot start: %s", strerrordesc_np(-r));
@@ -237,7 +241,9 @@ void ingest_free(struct ingest *ingest)
     for (unsigned i = 0; i < ingest->loop_count; i++)
         if (ingest->loops[i].running)
             (void)se_loop_call(ingest->loops[i].loop, end_loop, &(struct ending){ingest, &ingest->loops[i]});
-    if (ingest->host.pool) /* names still being looked up are handed back to the loops */
+    av_threads_free(
+        ingest->host.av_threads); /* their sources have told them to end; they may wait for names */
+    if (ingest->host.pool)        /* names still being looked up are handed back to the loops */
         se_pool_free(ingest->host.pool);
     for (unsigned i = 0; i < ingest->loop_count; i++) {
         if (ingest->loops[i].running) {
@@ -265,21 +271,17 @@ static int check_stream(struct ingest *ingest, const struct camera_stream_spec *
 {
     char field[32];
     struct se_err why = {0};
-    struct rtsp_url url = {0};
+    char host[SOURCE_HOST_MAX];
     snprintf(field, sizeof(field), "streams/%u/url", role);
-    const struct source_ops *ops;
-    int r = source_pick(spec->url, spec->engine, &ops, &why);
-    if (r == 0)
-        r = rtsp_url_parse(spec->url, &url, &why);
+    int r = source_check(spec, host, &why);
     if (r < 0)
         return se_fail_field(err, r, field, "%s", why.text);
     /* A name is looked up, and its address asked about, when it is connected to. */
     struct sockaddr_storage address;
-    bool numeric = address_parse(url.host, &address);
+    bool numeric = address_parse(host, &address);
     if (numeric && !address_allowed(&ingest->rules, (struct sockaddr *)&address))
         r = se_fail_field(err, -EINVAL, field, "the address %s is not in a network that ingest.allow lists",
-                          url.host);
-    rtsp_url_fini(&url);
+                          host);
     const char *const texts[] = {spec->username, spec->password};
     for (unsigned i = 0; r == 0 && i < SE_ARRAY_LEN(texts); i++) {
         snprintf(field, sizeof(field), "streams/%u/%s", role, i ? "password" : "username");

@@ -1,5 +1,5 @@
 /* A source pulls one stream from one place and says what happens. Back ends: the
- * native RTSP client (rtsp/client.c) and a fake for tests; libavformat later. */
+ * native RTSP client (rtsp/client.c), libavformat (av/av_source.c), and fakes in tests. */
 #ifndef INGEST_SOURCE_H
 #define INGEST_SOURCE_H
 
@@ -35,7 +35,8 @@ struct source_config {
     const char *tls_fingerprint; /* or NULL; see camera_spec */
     unsigned auth_tries;         /* before it waits ingest.auth_retry_s; 0: 3 */
     const struct options *options;
-    struct se_pool *pool; /* DNS */
+    struct se_pool *pool;          /* DNS */
+    struct av_threads *av_threads; /* for libavformat's streams, see av/threads.h */
 };
 
 struct source;
@@ -61,5 +62,9 @@ extern const struct source_ops source_rtsp;
  */
 int source_pick(const char *url, enum stream_engine engine, const struct source_ops **ret_ops,
                 struct se_err *err);
+#define SOURCE_HOST_MAX 256
+/* Whether a stream could be pulled as it is described, and from which host (a name, or an address without
+ * brackets). -EINVAL with words, which hold nothing of the URL. */
+int source_check(const struct camera_stream_spec *spec, char ret_host[SOURCE_HOST_MAX], struct se_err *err);
 
 #endif

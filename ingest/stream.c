@@ -192,6 +192,7 @@ void stream_start(struct stream *stream)
         .tls_fingerprint = stream->tls_fingerprint,
         .options = host->options,
         .pool = host->pool,
+        .av_threads = host->av_threads,
         /* A camera counts the tries of both its streams as one user's. */
         .auth_tries = stream->role == STREAM_SUB                ? 1
                       : stream->camera->streams[STREAM_SUB].url ? 2

@@ -74,6 +74,10 @@ static void places(void **state)
     assert_false(camera_url_same_place("rtsp://h/a", "rtsp://h:8554/a"));
     assert_false(camera_url_same_place("rtsp://h/a", "rtsp://h2/a"));
     assert_false(camera_url_same_place("rtsp://h/a", "http://h/a"));
+    assert_true(camera_url_same_place("rtmp://h/live/a", "rtmp://h:1935/live/b"));
+    assert_true(camera_url_same_place("rtmps://h/a", "rtmps://h:443/a"));
+    assert_true(camera_url_same_place("srt://h:9000?streamid=a", "srt://h:9000"));
+    assert_false(camera_url_same_place("srt://h:9000", "srt://h:9001"));
     assert_false(camera_url_same_place(NULL, "rtsp://h/a"));
 }
 

@@ -1,0 +1,129 @@
+// Streams that libavformat pulls, from servers that we did not write: ffmpeg over RTMP, SRT and HTTP-FLV, HLS and MP4
+// files from a web server. And the ways in which such a server could lead the gateway where it may not go.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+
+import { clips } from './lib/cameras.mjs';
+import { Hls, ListeningFfmpeg, WebServer, freePort } from './lib/foreign.mjs';
+import { Gateway, sleep, until } from './lib/gateway.mjs';
+
+const run = promisify(execFile);
+
+let gateway, department, dir;
+const servers = [];
+const keep = (server) => (servers.push(server), server);
+
+async function addCamera(code, url, more = {}) {
+  const answer = await gateway.post('/api/v1/cameras', {
+    code,
+    name: code,
+    department_id: department,
+    streams: [{ role: 'main', url, ...more }],
+  });
+  assert.equal(answer.status, 201, answer.text);
+  return answer.json.id;
+}
+
+const status = async (id) => {
+  const { json } = await gateway.get(`/api/v1/cameras/${id}/status`);
+  return { ...json, stream: json.streams[0] };
+};
+
+const offlineWith = (id, pattern) =>
+  until(
+    async () => {
+      const now = await status(id);
+      return now.state === 'offline' && pattern.test(now.stream.last_error ?? '') && now;
+    },
+    15_000,
+    `offline with ${pattern}`,
+  ).catch(async (error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(await status(id))}`);
+  });
+
+const live = (id, ms = 15_000) =>
+  until(async () => {
+    const now = await status(id);
+    return now.state === 'live' && now.stream.width && now;
+  }, ms, 'live').catch(async (error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(await status(id))}`);
+  });
+
+/** Streams of a file as ffprobe sees them, every frame decoded. */
+async function probe(file) {
+  const { stdout } = await run('ffprobe', [
+    '-v', 'error', '-count_frames', '-of', 'json', '-show_entries', 'stream=codec_name,width,nb_read_frames', file,
+  ]);
+  return JSON.parse(stdout).streams;
+}
+
+before(async () => {
+  dir = await clips();
+  gateway = await Gateway.start({
+    set: { 'ingest.retry_min_ms': 300, 'ingest.retry_max_ms': 2000, 'gateway.log_level': 'debug' },
+  });
+  department = (await gateway.get('/api/v1/departments')).json.items[0].id;
+});
+
+after(async () => {
+  for (const server of servers) await server.stop();
+  await gateway?.stop();
+});
+
+test('RTMP, SRT, HTTP-FLV, HLS and MP4: live, recorded with their sound, back after the server', { timeout: 90_000 }, async () => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const clip = join(dir, 'aac.mp4');
+  const began = Date.now();
+  const rtmp = keep(new ListeningFfmpeg(clip, '-c', 'copy', '-f', 'flv', '-listen', '1', `rtmp://127.0.0.1:${ports[0]}/live/cam`));
+  keep(new ListeningFfmpeg(clip, '-c', 'copy', '-f', 'mpegts', `srt://127.0.0.1:${ports[1]}?mode=listener`));
+  keep(new ListeningFfmpeg(clip, '-c', 'copy', '-f', 'flv', '-listen', '1', `http://127.0.0.1:${ports[2]}/live.flv`));
+  const hls = keep(await Hls.start(clip));
+  const web = keep(await WebServer.start(dir));
+  const ids = {
+    rtmp: await addCamera('rtmp', `rtmp://127.0.0.1:${ports[0]}/live/cam`),
+    srt: await addCamera('srt', `srt://127.0.0.1:${ports[1]}`),
+    flv: await addCamera('flv', `http://127.0.0.1:${ports[2]}/live.flv`),
+    h265: await addCamera('h265', `${web.url}/h265.mp4`),
+    bframes: await addCamera('bframes', `${web.url}/bframes.mp4`),
+  };
+  await until(() => hls.ready(), 15_000, 'ffmpeg has written HLS');
+  ids.hls = await addCamera('hls', hls.url);
+
+  for (const [name, id] of Object.entries(ids)) {
+    const { stream } = await live(id);
+    assert.equal(stream.codec, name === 'h265' ? 'h265' : 'h264', name);
+    assert.equal(stream.width, 320, name);
+    assert.equal(stream.height, 180, name);
+  }
+  await sleep(5000); // the seconds to be measured and played
+  for (const [name, id] of Object.entries(ids)) {
+    const { state, stream } = await status(id);
+    if (!['h265', 'bframes'].includes(name)) {
+      assert.equal(state, 'live', name);
+      assert.ok(Math.abs(stream.fps - 15) < 3, `${name}: fps ${stream.fps}`);
+      assert.equal(stream.audio, 'AAC', name);
+    }
+    const to = new Date().toISOString();
+    const from = new Date(began).toISOString();
+    const answer = await gateway.fetch(`/api/v1/cameras/${id}/playback.mp4?from=${from}&to=${to}`);
+    assert.equal(answer.status, 200, name);
+    const file = join(gateway.dir, `${name}.mp4`);
+    writeFileSync(file, Buffer.from(await answer.arrayBuffer()));
+    const [video, audio] = await probe(file);
+    assert.equal(video.codec_name, name === 'h265' ? 'hevc' : 'h264', name);
+    assert.ok(Number(video.nb_read_frames) >= 45, `${name}: ${video.nb_read_frames} frames`);
+    if (['h265', 'bframes'].includes(name)) continue;
+    assert.equal(audio?.codec_name, 'aac', name);
+    assert.ok(Number(audio.nb_read_frames) >= 90, `${name}: ${audio.nb_read_frames} frames of sound`);
+  }
+
+  await rtmp.stop();
+  await offlineWith(ids.rtmp, /ended the stream|refuses connections/);
+  rtmp.start();
+  const again = await live(ids.rtmp);
+  assert.ok(again.stream.reconnects >= 1);
+});
