@@ -85,6 +85,7 @@ export class Gateway {
     const args = ['serve'];
     for (const [key, value] of Object.entries(this.set)) args.push('--set', `${key}=${value}`);
     this.log = '';
+    this.logLines = 0;
     rmSync(join(this.dir, 'http.addr'), { force: true });
     this.process = spawn(program(), args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.exited = new Promise((done) => {
@@ -97,6 +98,7 @@ export class Gateway {
       stream.setEncoding('utf8');
       stream.on('data', (text) => {
         this.log = (this.log + text).slice(-1_000_000);
+        this.logLines += text.split('\n').length - 1;
       });
     }
   }
