@@ -25,12 +25,10 @@ int source_pick(const char *url, enum stream_engine engine, const struct source_
     bool tls = !strncasecmp(url, "rtsps://", 8);
     if (tls && engine == ENGINE_FFMPEG)
         return se_fail(err, -EINVAL, "rtsps:// is pulled by the engine auto only");
-    if (tls)
-        return se_fail(err, -EINVAL, "rtsps:// cannot be pulled yet");
-    if (media_scheme_of(url, &scheme) < 0)
+    if (!tls && media_scheme_of(url, &scheme) < 0)
         return se_fail(err, -EINVAL,
-                       "must begin with rtsp://, rtmp://, rtmps://, http://, https:// or srt://");
-    *ret_ops = scheme == SCHEME_RTSP && engine != ENGINE_FFMPEG ? &source_rtsp : &source_av;
+                       "must begin with rtsp://, rtsps://, rtmp://, rtmps://, http://, https:// or srt://");
+    *ret_ops = tls || (scheme == SCHEME_RTSP && engine != ENGINE_FFMPEG) ? &source_rtsp : &source_av;
     return 0;
 }
 
@@ -39,6 +37,9 @@ static int check_native(const struct camera_stream_spec *spec, char ret_host[SOU
 {
     struct rtsp_url url = {0};
     int r = rtsp_url_parse(spec->url, &url, err);
+    if (r == 0 && url.tls && spec->transport == TRANSPORT_UDP)
+        r = se_fail(err, -EINVAL,
+                    "rtsps:// is pulled over its own connection: set the transport to auto or tcp");
     if (r == 0)
         snprintf(ret_host, SOURCE_HOST_MAX, "%s", url.host);
     rtsp_url_fini(&url);

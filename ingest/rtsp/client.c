@@ -102,6 +102,7 @@ static void client_free(struct rtsp_client *client)
         explicit_bzero(client->password, strlen(client->password));
     free(client->username);
     free(client->password);
+    free(client->fingerprint);
     free(client->rest);
     free(client);
 }
@@ -147,6 +148,7 @@ static int client_start(struct se_loop *loop, const struct source_config *config
     client->own_ssrc = (uint32_t)client_random();
     backoff_init(&client->backoff, config->options, config->auth_tries);
     client->way.wanted = config->transport;
+    client->tls_ca_file = options_text(config->options, "ingest.tls_ca_file");
     client_udp_metrics_register();
     read_waits(client, config->options);
     int r = address_rules_parse(options_text(config->options, "ingest.allow"), &client->rules, NULL);
@@ -156,6 +158,8 @@ static int client_start(struct se_loop *loop, const struct source_config *config
         r = udp_ports_parse(options_text(config->options, "ingest.udp_ports"), &client->udp_ports, NULL);
     if (r == 0)
         r = take_credentials(client, config);
+    if (r == 0 && config->tls_fingerprint && !(client->fingerprint = strdup(config->tls_fingerprint)))
+        r = -ENOMEM;
     if (r == 0) {
         client->state = SOURCE_CONNECTING;
         client->phase = PHASE_WAIT;
@@ -167,6 +171,11 @@ static int client_start(struct se_loop *loop, const struct source_config *config
     }
     *ret_source = &client->source;
     client->sink.state(client->sink.ctx, SOURCE_CONNECTING, "");
+    if (client->url.tls && config->transport == TRANSPORT_UDP) {
+        se_timer_cancel(&client->deadline);
+        client_fail(client, FAILURE_FINAL,
+                    "rtsps:// is pulled over its own connection: set the stream's transport to auto or tcp");
+    }
     return 0;
 }
 

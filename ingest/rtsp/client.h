@@ -3,6 +3,7 @@
  *
  *   client.c            life, states, back-off
  *   client_connect.c    name, address, connection
+ *   client_tls.c        RTSPS: certificates, and bytes in and out of the connection
  *   client_session.c    requests and answers, from OPTIONS to keep-alive
  *   client_transport.c  TCP or UDP: what is offered, what was taken, what worked before
  *   client_udp.c        sockets and reordering of a track over UDP
@@ -32,6 +33,7 @@ enum client_phase {
     PHASE_WAIT, /* for the next try */
     PHASE_RESOLVE,
     PHASE_CONNECT,
+    PHASE_TLS, /* handshake */
     PHASE_OPTIONS,
     PHASE_DESCRIBE,
     PHASE_SETUP,
@@ -100,6 +102,9 @@ struct rtsp_client {
     unsigned connection;     /* number of the open one: bytes of the one before are not its */
     unsigned session_number; /* changes when a session ends: nothing of it may be touched any more */
     bool control_lost;       /* the camera closed the connection, and goes on sending over UDP */
+    struct client_tls *tls;  /* NULL: bytes go as they are */
+    char *fingerprint;       /* of the certificate it must have, or NULL */
+    const char *tls_ca_file; /* the option */
     struct se_str out;       /* not sent yet */
     bool writing;            /* waits until the camera reads it */
     uint8_t *rest;           /* bytes of a message or frame that is not whole yet */
@@ -148,6 +153,8 @@ void client_disconnect(struct rtsp_client *client);
 
 /* client_session.c */
 void client_session_begin(struct rtsp_client *client);
+/* What a new connection has left of the time for a first answer: a second at least. */
+int64_t client_answer_left(const struct rtsp_client *client);
 void client_answer(struct rtsp_client *client, const struct rtsp_message *message);
 void client_keepalive(struct rtsp_client *client);
 void client_teardown(struct rtsp_client *client);
@@ -156,6 +163,22 @@ void client_write(struct rtsp_client *client, const void *data, size_t size);
 void client_write_more(struct rtsp_client *client);
 /* No answer came in time. */
 void client_session_late(struct rtsp_client *client);
+
+/* client_tls.c */
+/* Must an authority vouch for the camera? Then client_tls_trust_load() comes first, where disks may be read.
+ */
+bool client_tls_needs_trust(const struct rtsp_client *client);
+bool client_tls_trust_known(const char *path);
+void client_tls_trust_load(const char *path);
+void client_tls_begin(struct rtsp_client *client);
+void client_tls_go_on(struct rtsp_client *client);
+void client_tls_end(struct rtsp_client *client); /* fine without TLS */
+/* Bytes that went, or -EAGAIN, or what broke. */
+ssize_t client_send(struct rtsp_client *client, const void *data, size_t size);
+/* Bytes that came, 0: the end; or -EAGAIN, or what broke. */
+ssize_t client_recv(struct rtsp_client *client, uint8_t *out, size_t size);
+/* Is there more to receive that epoll does not tell of? Past a number of rounds it sees to it by itself. */
+bool client_recv_more(struct rtsp_client *client, unsigned rounds);
 
 /* client_transport.c */
 enum client_taken { TAKEN, TAKEN_OTHER, TAKEN_UNKNOWN, TAKEN_MULTICAST, TAKEN_ENCRYPTED };

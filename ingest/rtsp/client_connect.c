@@ -21,6 +21,7 @@ struct resolve {
     _Atomic bool cancelled;     /* nobody waits: do not even ask */
     char host[256];
     uint16_t port;
+    const char *trust; /* certificates to load before, or NULL; the option's text, which outlives the pool */
     int result;
     unsigned count;
     struct sockaddr_storage addresses[CLIENT_ADDRESSES_MAX];
@@ -49,6 +50,8 @@ static void resolved(void *ctx)
 static void resolve_on_pool(void *ctx)
 {
     struct resolve *resolve = ctx;
+    if (resolve->trust && !resolve->cancelled)
+        client_tls_trust_load(resolve->trust);
     resolve->result = EAI_AGAIN;
     if (!resolve->cancelled)
         resolve->result = name_look_up(resolve->host, resolve->port, false, resolve->addresses,
@@ -71,8 +74,9 @@ static void begin_resolve(struct rtsp_client *client)
 {
     const struct rtsp_url *url = client_url(client);
     client->address_count = client->address_next = 0;
-    if (name_look_up(url->host, url->port, true, client->addresses, CLIENT_ADDRESSES_MAX,
-                     &client->address_count) == 0) {
+    bool load = client_tls_needs_trust(client) && !client_tls_trust_known(client->tls_ca_file);
+    if (!load && name_look_up(url->host, url->port, true, client->addresses, CLIENT_ADDRESSES_MAX,
+                              &client->address_count) == 0) {
         next_address(client);
         return;
     }
@@ -80,6 +84,7 @@ static void begin_resolve(struct rtsp_client *client)
     if (resolve) {
         resolve->loop = client->loop;
         resolve->client = client;
+        resolve->trust = load ? client->tls_ca_file : NULL;
         snprintf(resolve->host, sizeof(resolve->host), "%s", url->host);
         resolve->port = url->port;
     }
@@ -139,8 +144,15 @@ static void on_connection(struct se_watch *watch, uint32_t events)
             connect_failed(client, error);
         } else {
             (void)se_watch_set(watch, EPOLLIN);
-            client_session_begin(client);
+            if (client_url(client)->tls)
+                client_tls_begin(client);
+            else
+                client_session_begin(client);
         }
+        return;
+    }
+    if (client->phase == PHASE_TLS) {
+        client_tls_go_on(client);
         return;
     }
     if (events & EPOLLOUT)
@@ -197,6 +209,7 @@ void client_disconnect(struct rtsp_client *client)
 {
     int fd = client->watch.fd;
     client_lazy_leave(client);
+    client_tls_end(client);
     se_watch_del(&client->watch);
     client->watch.fd = -1;
     if (fd >= 0)

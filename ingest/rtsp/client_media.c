@@ -239,20 +239,21 @@ static void connection_ended(struct rtsp_client *client, int error)
                     "the connection to the camera broke: %s", strerrordesc_np(error));
 }
 
-void client_read(struct rtsp_client *client)
+/* Once. false: there is nothing more, or the connection is gone. */
+static bool read_once(struct rtsp_client *client)
 {
     uint8_t *data = client_scratch();
     if (!data) {
         client_fail(client, FAILURE_LOST, "out of memory");
-        return;
+        return false;
     }
     size_t have = client->rest_size;
-    ssize_t n = recv(client->watch.fd, data + have, CLIENT_SCRATCH - have, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+    ssize_t n = client_recv(client, data + have, CLIENT_SCRATCH - have);
+    if (n == -EAGAIN)
+        return false;
     if (n <= 0) {
-        connection_ended(client, n < 0 ? errno : 0);
-        return;
+        connection_ended(client, n < 0 ? (int)-n : 0);
+        return false;
     }
     client->stats.bytes += (uint64_t)n;
     if (have)
@@ -262,6 +263,13 @@ void client_read(struct rtsp_client *client)
     size_t size = have + (size_t)n, taken = take_items(client, connection, data, size);
     if (open_still(client, connection))
         keep_rest(client, data + taken, size - taken);
+    return open_still(client, connection);
+}
+
+void client_read(struct rtsp_client *client)
+{
+    for (unsigned i = 1; read_once(client) && client_recv_more(client, i); i++)
+        ;
 }
 
 /* --- silence, keep-alives, reports ------------------------------------------ */

@@ -14,10 +14,10 @@
 void client_write_more(struct rtsp_client *client)
 {
     struct se_str *out = &client->out;
-    ssize_t n = out->len ? send(client->watch.fd, out->data, out->len, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
-    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+    ssize_t n = out->len ? client_send(client, out->data, out->len) : 0;
+    if (n < 0 && n != -EAGAIN) {
         client_fail(client, client->phase == PHASE_PLAYING ? FAILURE_LOST : FAILURE_UNREACHABLE,
-                    "the connection to the camera broke: %s", strerrordesc_np(errno));
+                    "the connection to the camera broke: %s", strerrordesc_np((int)-n));
         return;
     }
     if (n > 0) {
@@ -101,6 +101,12 @@ static void enter(struct rtsp_client *client, enum client_phase phase)
     send_phase(client);
 }
 
+int64_t client_answer_left(const struct rtsp_client *client)
+{
+    int64_t left = client->try_began_us + client->wait.answer_us - se_loop_now_us(client->loop);
+    return left > SE_US_PER_S ? left : SE_US_PER_S;
+}
+
 void client_session_begin(struct rtsp_client *client)
 {
     client->cseq = 0;
@@ -110,9 +116,8 @@ void client_session_begin(struct rtsp_client *client)
     client->has_get_parameter = client->without_range = client->keepalive_flip = false;
     enter(client, PHASE_OPTIONS);
     /* One that accepts and never answers is given up after the same time, connecting included. */
-    int64_t left = client->try_began_us + client->wait.answer_us - se_loop_now_us(client->loop);
     if (client->phase == PHASE_OPTIONS)
-        client_deadline(client, left > SE_US_PER_S ? left : SE_US_PER_S);
+        client_deadline(client, client_answer_left(client));
 }
 
 void client_session_late(struct rtsp_client *client)
@@ -121,6 +126,11 @@ void client_session_late(struct rtsp_client *client)
                                         [PHASE_DESCRIBE] = "DESCRIBE",
                                         [PHASE_SETUP] = "SETUP",
                                         [PHASE_PLAY] = "PLAY"};
+    if (client->phase == PHASE_TLS) {
+        client_fail(client, FAILURE_SILENT,
+                    "the camera accepts the connection but does not answer the TLS handshake");
+        return;
+    }
     client_fail(client, FAILURE_SILENT, "the camera accepts the connection but does not answer %s",
                 client->phase < PHASE_PLAYING && names[client->phase] ? names[client->phase] : "");
 }
@@ -150,9 +160,10 @@ void client_teardown(struct rtsp_client *client)
     }
     se_str_puts(&text, "\r\n");
     if (!text.oom) /* as far as it goes: nobody waits for the answer */
-        (void)!send(client->watch.fd, text.data, text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)client_send(client, text.data, text.len);
     se_str_fini(&text);
-    shutdown(client->watch.fd, SHUT_WR);
+    if (!client->tls)
+        shutdown(client->watch.fd, SHUT_WR);
 }
 
 /* --- answers --------------------------------------------------------------- */
@@ -196,6 +207,11 @@ static void redirected(struct rtsp_client *client, const struct rtsp_message *me
         client_fail(client, FAILURE_ANSWER, "the camera redirects to a place that is no rtsp:// URL");
         return;
     }
+    if (client_url(client)->tls && !url.tls) {
+        rtsp_url_fini(&url);
+        client_fail(client, FAILURE_ANSWER, "the camera redirects from rtsps:// to a place without TLS");
+        return;
+    }
     se_timer_cancel(&client->deadline);
     client->session_number++;
     client_disconnect(client);
@@ -217,10 +233,10 @@ static void described(struct rtsp_client *client, const struct rtsp_message *mes
     }
     /* RFC 2326 C.1.1 */
     struct text base = rtsp_header(message, "Content-Base");
-    if (!text_begins(base, "rtsp://"))
+    if (!rtsp_url_absolute(base))
         base = rtsp_header(message, "Content-Location");
     const char *own = client_url(client)->request;
-    if (!text_begins(base, "rtsp://") || !text_printable(base, false) || base.n > RTSP_URL_MAX)
+    if (!rtsp_url_absolute(base) || !text_printable(base, false) || base.n > RTSP_URL_MAX)
         base = (struct text){own, strlen(own)};
     se_free_ char *base_url = strndup(base.p, base.n);
     free(client->aggregate);

@@ -9,7 +9,7 @@
 #include "base/metrics.h"
 #include "client.h"
 
-#define WINDOW_LEAST 40 /* packets that must have been due before their loss means anything */
+#define WINDOW_LEAST 30 /* packets that must have been due before their loss means anything */
 #define WINDOWS_BAD  2  /* so many in a row */
 
 static const char *way_name(enum stream_transport way)
@@ -25,7 +25,9 @@ static enum stream_transport other_way(enum stream_transport way)
 void client_transport_begin(struct rtsp_client *client)
 {
     struct client_way *way = &client->way;
-    if (way->wanted != TRANSPORT_AUTO)
+    if (client->tls)
+        way->now = TRANSPORT_TCP; /* what is encrypted is not sent in the clear beside it */
+    else if (way->wanted != TRANSPORT_AUTO)
         way->now = way->wanted;
     else
         way->now = way->next == TRANSPORT_AUTO ? TRANSPORT_TCP : way->next;
@@ -36,7 +38,7 @@ void client_transport_begin(struct rtsp_client *client)
 
 const char *client_transport_name(const struct rtsp_client *client)
 {
-    return client->way.now == TRANSPORT_UDP ? "udp" : "tcp";
+    return client->tls ? "tls" : client->way.now == TRANSPORT_UDP ? "udp" : "tcp";
 }
 
 bool client_transport_offer(struct rtsp_client *client, struct client_track *track, char *out, size_t size)
@@ -115,7 +117,7 @@ bool client_transport_other(struct rtsp_client *client)
     if (way->now == TRANSPORT_TCP)
         way->tcp_failed_us = se_loop_now_us(client->loop);
     enum stream_transport other = other_way(way->now);
-    if (way->wanted != TRANSPORT_AUTO || way->refused & 1u << other)
+    if (way->wanted != TRANSPORT_AUTO || client->tls || way->refused & 1u << other)
         return false;
     for (unsigned i = 0; i < client->track_count; i++)
         client_udp_close(&client->tracks[i]);
@@ -126,7 +128,10 @@ bool client_transport_other(struct rtsp_client *client)
 void client_transport_refused(struct rtsp_client *client, unsigned status)
 {
     const struct client_way *way = &client->way;
-    if (way->wanted == TRANSPORT_AUTO)
+    if (client->tls)
+        client_fail(client, FAILURE_ANSWER, "the camera does not send RTP over the RTSPS connection (%u)",
+                    status);
+    else if (way->wanted == TRANSPORT_AUTO)
         client_fail(client, FAILURE_ANSWER, "the camera refuses RTP over TCP and over UDP (%u)", status);
     else
         client_fail(client, FAILURE_ANSWER,
@@ -137,9 +142,9 @@ void client_transport_refused(struct rtsp_client *client, unsigned status)
 void client_transport_silent(struct rtsp_client *client)
 {
     struct client_way *way = &client->way;
-    if (way->wanted != TRANSPORT_AUTO) {
+    if (way->wanted != TRANSPORT_AUTO || client->tls) {
         client_fail(client, FAILURE_SILENT, "the camera plays the stream over %s but sends no video",
-                    way_name(way->now));
+                    client->tls ? "TLS" : way_name(way->now));
         return;
     }
     enum stream_transport other = other_way(way->now);

@@ -68,7 +68,7 @@ static int host_port(struct text authority, struct rtsp_url *url, struct se_err 
     }
     memcpy(url->host, host.p, host.n);
     url->host[host.n] = 0;
-    url->port = 554;
+    url->port = url->tls ? 322 : 554;
     if (has_port && port.n) {
         int64_t number = text_number(port, 65535);
         for (size_t i = 0; i < port.n; i++)
@@ -85,14 +85,15 @@ int rtsp_url_parse(const char *text, struct rtsp_url *ret_url, struct se_err *er
 {
     struct rtsp_url url = {0};
     struct text rest = {text, strlen(text)};
-    if (!text_begins(rest, "rtsp://"))
-        return se_fail(err, -EINVAL, "the URL does not begin with rtsp://");
+    if (!rtsp_url_absolute(rest))
+        return se_fail(err, -EINVAL, "the URL does not begin with rtsp:// or rtsps://");
+    url.tls = text_begins(rest, "rtsps://");
     if (rest.n > RTSP_URL_MAX)
         return se_fail(err, -EINVAL, "the URL is longer than %d characters", RTSP_URL_MAX);
     if (!text_printable(rest, false))
         return se_fail(err, -EINVAL, "the URL holds a space, a line end or another control character");
 
-    rest = text_skip(rest, 7);
+    rest = text_skip(rest, url.tls ? 8 : 7);
     struct text path = rest, authority = text_cut(&path, '/');
     path = (struct text){authority.p + authority.n, rest.n - authority.n};
     const char *at = memrchr(authority.p, '@', authority.n);
@@ -111,8 +112,9 @@ int rtsp_url_parse(const char *text, struct rtsp_url *ret_url, struct se_err *er
             se_fail(err, r, "the URL's user name or password holds a control character");
     }
     if (r == 0) {
-        url.request = se_asprintf("rtsp://%.*s%s%.*s", (int)authority.n, authority.p,
-                                  path.n && path.p[0] == '/' ? "" : "/", (int)path.n, path.n ? path.p : "");
+        url.request =
+            se_asprintf("%s://%.*s%s%.*s", url.tls ? "rtsps" : "rtsp", (int)authority.n, authority.p,
+                        path.n && path.p[0] == '/' ? "" : "/", (int)path.n, path.n ? path.p : "");
         if (!url.request)
             r = -ENOMEM;
     }
@@ -132,6 +134,11 @@ void rtsp_url_fini(struct rtsp_url *url)
     *url = (struct rtsp_url){0};
 }
 
+bool rtsp_url_absolute(struct text text)
+{
+    return text_begins(text, "rtsp://") || text_begins(text, "rtsps://");
+}
+
 char *rtsp_url_join(struct text base, struct text control)
 {
     base = text_trim(base);
@@ -140,11 +147,13 @@ char *rtsp_url_join(struct text base, struct text control)
         return NULL;
     if (!control.n || text_is(control, "*"))
         return se_asprintf("%.*s", (int)base.n, base.n ? base.p : "");
-    if (text_begins(control, "rtsp://") || text_begins(control, "rtspu://"))
+    if (rtsp_url_absolute(control) || text_begins(control, "rtspu://"))
         return strndup(control.p, control.n);
     if (control.p[0] == '/') { /* an absolute path: from the host on */
-        struct text rest = text_skip(base, 7), host = text_cut(&rest, '/');
-        return se_asprintf("rtsp://%.*s%.*s", (int)host.n, host.p, (int)control.n, control.p);
+        bool tls = text_begins(base, "rtsps://");
+        struct text rest = text_skip(base, tls ? 8 : 7), host = text_cut(&rest, '/');
+        return se_asprintf("%s://%.*s%.*s", tls ? "rtsps" : "rtsp", (int)host.n, host.p, (int)control.n,
+                           control.p);
     }
     if (base.n && base.p[base.n - 1] == '/')
         return se_asprintf("%.*s%.*s", (int)base.n, base.p, (int)control.n, control.p);

@@ -28,7 +28,8 @@ const habits = [
   { name: 'aggregate', aggregate: true },
   { name: 'aggregate-h265', clip: 'h265', aggregate: true },
   { name: 'tcp-only', transports: 'tcp' },
-  { name: 'udp-only', transports: 'udp' },
+  { name: 'udp-only', clip: 'wide', transports: 'udp' },
+  { name: 'secure', listen: '127.0.0.1:0', tls: true },
   { name: 'six', listen: '[::1]:0' },
   { name: 'bystander' },
   ...['stalls', 'drops', 'garbles', 'jumps', 'wraps', 'resets', 'changes', 'endless', 'blackhole'].map((name) => ({ name })),
@@ -46,14 +47,14 @@ before(async () => {
       // Shorter than by default, and still longer than a busy test machine pauses.
       'ingest.stall_ms': 4000,
       'ingest.answer_timeout_ms': 4000,
-      'ingest.udp_loss_window_ms': 1500,
+      'ingest.udp_loss_window_ms': 1000,
       'ingest.retry_min_ms': 100,
       'ingest.retry_max_ms': 400,
       'ingest.retry_unreachable_max_ms': 400,
     },
   });
   department = (await gateway.get('/api/v1/departments')).json.items[0].id;
-  for (const habit of habits) await add(habit);
+  for (const habit of habits) await add(habit, habit.tls ? { tls_fingerprint: cameras.fingerprint } : {});
 });
 
 after(async () => {
@@ -192,6 +193,20 @@ test('over UDP: what the stream is set to, what the camera takes, and loss in wo
   assert.match(lossy.main.note, /% of the packets are lost over UDP, and the camera offers nothing over TCP/);
   assert.ok(lossy.main.packets_lost > 0);
   await cameras.order({ do: 'clear', camera: 'udp-only' });
+});
+
+test('over RTSPS: known by its fingerprint, else offline with the fingerprint that was seen', async () => {
+  assert.equal((await becomes('secure', 'live')).main.transport, 'tls');
+  await add({ name: 'unknown' }, { url: cameras.url('secure') });
+  const { main } = await becomes('unknown', 'offline');
+  assert.match(main.last_error, /certificate is not trusted \(no known authority signed it\): its SHA-256 is [0-9a-f]{64}$/);
+  const seen = main.last_error.slice(-64);
+  assert.equal(seen, cameras.fingerprint.replaceAll(':', '').toLowerCase());
+  const answer = await gateway.patch(`/api/v1/cameras/${ids.get('unknown')}`, {
+    streams: [{ role: 'main', url: cameras.url('secure'), tls_fingerprint: seen }],
+  });
+  assert.equal(answer.status, 200, answer.text);
+  await becomes('unknown', 'live');
 });
 
 test('nobody else noticed any of it', async () => {
