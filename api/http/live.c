@@ -14,6 +14,7 @@
 #include "base/log.h"
 
 #define STREAMS_MAX  4096
+#define FEW_STREAMS  256   /* are no burden to one loop */
 #define UNSENT_BYTES 65536 /* the kernel may hold no more of a viewer that does not read */
 
 static void stream_gone(void *ctx)
@@ -53,10 +54,12 @@ static ssize_t stream_read(void *ctx, uint64_t pos, char *out, size_t max)
     return result;
 }
 
-static struct live_loop *emptiest(struct live *live)
+/* The first loop that has few, so that what few streams need wakes one thread and not all; else the emptiest.
+ */
+static struct live_loop *choose_loop(struct live *live)
 {
     struct live_loop *best = &live->loops[0];
-    for (unsigned i = 1; i < live->loop_count; i++) {
+    for (unsigned i = 1; i < live->loop_count && best->streams >= FEW_STREAMS; i++) {
         if (live->loops[i].streams < best->streams) {
             best = &live->loops[i];
         }
@@ -83,7 +86,7 @@ struct MHD_Response *live_response(struct live *live, struct http_stream *source
         return NULL;
     }
     *stream = (struct stream){.live = live,
-                              .loop = emptiest(live),
+                              .loop = choose_loop(live),
                               .source = source,
                               .connection = connection,
                               .fd = fd,
