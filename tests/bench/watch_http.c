@@ -1,8 +1,9 @@
 /* Many HTTP viewers in one epoll loop, for `./dev bench viewers|wall|latency|start`: they take the chunks
  * apart, follow the boxes of fMP4 (or the records of GET /api/v1/live around them), and throw the media away.
  *
- *   watch-http ADDRESS:PORT PATH COUNT [--token T] [--page] [--record FILE --seconds S]
+ *   watch-http ADDRESS:PORT PATH[,PATH…] COUNT [--token T] [--page] [--every MS] [--record FILE --seconds S]
  *
+ * They take the paths in turn, and come all at once or one each so many milliseconds.
  * Writes {"pages":[…]} when all pages said their ids (--page), {"ready":COUNT,…} when each has a whole frame,
  * and statistics since the last ones for each line on standard input; ends with it. --record keeps what the
  * first viewer gets, a length of 4 bytes before each chunk: fanout-bare sends it again. */
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define COUNT_MAX   20000
+#define PATHS_MAX   1024
 #define BUFFER      (256u * 1024)
 #define SAMPLES_MAX (1u << 20)
 #define STAMP       "camera-sim-stamp" /* tests/camera/README.md */
@@ -36,8 +38,10 @@ struct viewer {
     enum state state;
     int64_t asked_us;
     unsigned match; /* of the empty line after the headers */
-    char text[80];  /* status line; or a chunk's head; or a page's first record */
+    char text[16];  /* of the status line, or of a chunk's head */
     unsigned text_len;
+    char first[80]; /* a page's first record */
+    unsigned first_len;
     size_t chunk;    /* bytes of it still to come */
     uint8_t head[8]; /* of a box or record that is not whole yet */
     unsigned head_len;
@@ -183,13 +187,12 @@ static bool records(struct viewer *v, const uint8_t *data, size_t size)
             v->json = v->head[0] == 0;
             if (v->head[0] > 3 || v->head[2] || v->head[3])
                 return false;
-            v->text_len = 0;
             continue;
         }
         size_t n = v->record < size ? v->record : size;
         if (v->json) {
-            for (size_t i = 0; i < n && !v->identified && v->text_len < sizeof(v->text) - 1; i++)
-                v->text[v->text_len++] = (char)data[i];
+            for (size_t i = 0; i < n && !v->identified && v->first_len < sizeof(v->first) - 1; i++)
+                v->first[v->first_len++] = (char)data[i];
         } else if (!boxes(v, data, n)) {
             return false;
         }
@@ -197,7 +200,7 @@ static bool records(struct viewer *v, const uint8_t *data, size_t size)
         data += n;
         size -= n;
         if (!v->record && v->json && !v->identified) {
-            v->text[v->text_len] = 0;
+            v->first[v->first_len] = 0;
             v->identified = true;
             identified++;
         }
@@ -300,11 +303,28 @@ static void receive(struct viewer *v)
 
 /* --- the loop ------------------------------------------------------------------------------------------- */
 
-static void ask(struct viewer *v, const struct sockaddr_in *address, const char *request, int epoll_fd)
+static struct {
+    struct sockaddr_in address;
+    char host[64];
+    char *paths[PATHS_MAX];
+    unsigned path_count;
+    const char *token;
+    int64_t every_us, next_us;
+    unsigned asked;
+} crowd;
+
+static void ask(int epoll_fd)
 {
+    struct viewer *v = &viewers[crowd.asked];
+    const char *path = crowd.paths[crowd.asked % crowd.path_count];
+    char request[2048];
+    crowd.asked++;
+    crowd.next_us += crowd.every_us;
+    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n",
+             path, crowd.host, crowd.token);
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = v};
     v->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (v->fd < 0 || connect(v->fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
+    if (v->fd < 0 || connect(v->fd, (const struct sockaddr *)&crowd.address, sizeof(crowd.address)) < 0) {
         perror("watch-http: connect");
         exit(1);
     }
@@ -320,7 +340,7 @@ static void say_pages(void)
 {
     printf("{\"pages\":[");
     for (unsigned i = 0; i < count; i++)
-        printf("%s%s", i ? "," : "", viewers[i].text);
+        printf("%s%s", i ? "," : "", viewers[i].first);
     printf("]}\n");
     fflush(stdout);
 }
@@ -361,7 +381,11 @@ static void run(int epoll_fd, int64_t until_us)
     if (!record)
         epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &in);
     while (!until_us || clock_us() < until_us) {
-        int n = epoll_wait(epoll_fd, events, 256, until_us ? 100 : -1);
+        int64_t left_us = crowd.next_us - clock_us();
+        for (; crowd.asked < count && left_us <= 0; left_us = crowd.next_us - clock_us())
+            ask(epoll_fd);
+        int wait_ms = crowd.asked < count ? (int)(left_us / 1000) + 1 : until_us ? 100 : -1;
+        int n = epoll_wait(epoll_fd, events, 256, wait_ms);
         for (int i = 0; i < n; i++) {
             char line[256];
             if (events[i].data.ptr) {
@@ -387,46 +411,48 @@ static void run(int epoll_fd, int64_t until_us)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"token", required_argument, NULL, 't'},
-                                            {"page", no_argument, NULL, 'p'},
-                                            {"record", required_argument, NULL, 'r'},
-                                            {"seconds", required_argument, NULL, 's'},
-                                            {0}};
-    const char *token = "", *file = NULL;
+    static const struct option options[] = {
+        {"token", required_argument, NULL, 't'},  {"page", no_argument, NULL, 'p'},
+        {"record", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 's'},
+        {"every", required_argument, NULL, 'e'},  {0}};
+    const char *file = NULL;
     double seconds = 0;
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 't')
-            token = optarg;
+            crowd.token = optarg;
         else if (option == 'p')
             page = true;
         else if (option == 'r')
             file = optarg;
         else if (option == 's')
             seconds = strtod(optarg, NULL);
+        else if (option == 'e')
+            crowd.every_us = strtol(optarg, NULL, 10) * 1000;
         else
             return 2;
     }
     if (argc - optind != 3) {
-        fputs("usage: watch-http ADDRESS:PORT PATH COUNT [--token T] [--page] [--record FILE --seconds S]\n",
+        fputs("usage: watch-http ADDRESS:PORT PATH[,PATH...] COUNT [--token T] [--page] [--every MS] "
+              "[--record FILE --seconds S]\n",
               stderr);
         return 2;
     }
     struct rlimit files = {COUNT_MAX + 100, COUNT_MAX + 100};
     setrlimit(RLIMIT_NOFILE, &files);
-    const char *path = argv[optind + 1];
-    char host[64], request[2048];
-    snprintf(host, sizeof(host), "%s", argv[optind]);
-    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n",
-             path, host, token);
-    char *colon = strrchr(host, ':');
+    snprintf(crowd.host, sizeof(crowd.host), "%s", argv[optind]);
+    for (char *rest = argv[optind + 1]; rest && crowd.path_count < PATHS_MAX;)
+        crowd.paths[crowd.path_count++] = strsep(&rest, ",");
     count = (unsigned)strtoul(argv[optind + 2], NULL, 10);
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    if (!colon || !count || count > COUNT_MAX)
+    char ip[64], *colon;
+    snprintf(ip, sizeof(ip), "%s", crowd.host);
+    colon = strrchr(ip, ':');
+    if (!colon || !count || count > COUNT_MAX || !crowd.path_count)
         return 2;
     *colon = 0;
-    address.sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
-    if (inet_pton(AF_INET, host, &address.sin_addr) != 1)
+    crowd.address.sin_family = AF_INET;
+    crowd.address.sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+    if (inet_pton(AF_INET, ip, &crowd.address.sin_addr) != 1)
         return 2;
     viewers = calloc(count, sizeof(*viewers));
     first_us = calloc(count, sizeof(*first_us));
@@ -435,8 +461,7 @@ int main(int argc, char **argv)
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (!viewers || !first_us || !latency_us || (file && !record) || epoll_fd < 0)
         return 1;
-    for (unsigned i = 0; i < count; i++)
-        ask(&viewers[i], &address, request, epoll_fd);
+    crowd.next_us = clock_us();
     run(epoll_fd, seconds > 0 ? clock_us() + (int64_t)(seconds * 1e6) : 0);
     return record && fclose(record) ? 1 : 0;
 }

@@ -9,7 +9,8 @@ import { build, figures, line, start, stop } from './process.mjs';
 
 /** `count` cameras on one port, each playing the same clip of 2 Mbit/s at another place: rtsp://ADDRESS/load/0 … */
 export class LoadCameras {
-  static async start(count) {
+  /** options: {stamp: each frame says when it was sent} */
+  static async start(count, options = {}) {
     const clips = join(build, 'bench-clips');
     const drawn = spawnSync(join(build, 'clip-draw'), ['--out', clips, '--set', 'load'], { stdio: ['ignore', 'ignore', 'pipe'] });
     if (drawn.status !== 0) throw new Error(`the clip cannot be drawn: ${drawn.stderr}`);
@@ -17,6 +18,7 @@ export class LoadCameras {
     cameras.count = count;
     cameras.child = start(join(build, 'camera-sim'), [
       '--clips', clips, '--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', '--load', String(count),
+      ...(options.stamp ? ['--stamp'] : []),
     ]);
     const ready = await line(cameras.child, 30_000);
     cameras.address = ready.rtsp;

@@ -7,12 +7,16 @@ import { line, peer, stop } from './process.mjs';
 
 export const FPS = 25; // of the load clip
 
-/** `count` HTTP viewers of one path; what they saw comes from statistics(). options: {token, page} */
+/**
+ * `count` HTTP viewers, of one path or of several in turn; what they saw comes from statistics(). options: {token,
+ * page: they are pages of tiles, every_ms: they come one by one}
+ */
 export class HttpCrowd {
-  static start(address, path, count, { token, page } = {}) {
+  static start(address, paths, count, { token, page, every_ms } = {}) {
     const crowd = new HttpCrowd();
     const more = [...(token ? ['--token', token] : []), ...(page ? ['--page'] : [])];
-    crowd.child = peer('watch-http', [...more, address, path, String(count)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    if (every_ms) more.push('--every', String(every_ms));
+    crowd.child = peer('watch-http', [...more, address, [paths].flat().join(','), String(count)], { stdio: ['pipe', 'pipe', 'inherit'] });
     return crowd;
   }
 
