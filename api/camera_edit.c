@@ -349,13 +349,12 @@ static void apply_streams(struct camera_edit *edit, struct fields *fields, bool 
     }
 }
 
-int camera_edit_apply(struct camera_edit *edit, struct http_request *req, struct http_response *res,
-                      bool is_new)
+int camera_edit_apply(struct camera_edit *edit, const json_t *json, const char *own_department,
+                      struct http_response *res, bool is_new)
 {
-    struct fields fields;
-    int r = fields_begin(req, res, &fields);
-    if (r < 0) {
-        return r;
+    struct fields fields = {.json = json, .res = res};
+    if (!json_is_object(json)) {
+        return http_problem(res, 422, "Send a JSON object.");
     }
     const char *code = field_text(&fields, "code", 0, 64, edit->code);
     if (code && field_given(&fields, "code") && !code_ok(code)) {
@@ -365,7 +364,7 @@ int camera_edit_apply(struct camera_edit *edit, struct http_request *req, struct
         is_new ? field_need(&fields, "name", 200) : field_text(&fields, "name", 1, 200, edit->name);
     const char *department =
         field_text(&fields, "department_id", 1, 64,
-                   is_new && !edit->department_id ? req->who.department_id : edit->department_id);
+                   is_new && !edit->department_id ? own_department : edit->department_id);
     const char *grid = field_text(&fields, "grid_id", 0, 64, edit->grid_id);
     edit->enabled = field_bool(&fields, "enabled", edit->enabled);
     /* The texts may be the edit's own: copy before any is replaced. */
@@ -472,4 +471,30 @@ void camera_edit_row(const struct camera_edit *edit, struct camera_row *ret_row)
         }
     }
     *ret_row = row;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool same_stream(const struct camera_edit_stream *a, const struct camera_edit_stream *b)
+{
+    return a->there == b->there && same_text(a->url, b->url) && same_text(a->username, b->username) &&
+           same_text(a->password, b->password) && a->password_lost == b->password_lost &&
+           a->url_lost == b->url_lost && same_text(a->transport, b->transport) &&
+           same_text(a->engine, b->engine) && same_text(a->tls_fingerprint, b->tls_fingerprint);
+}
+
+bool camera_edit_same(const struct camera_edit *a, const struct camera_edit *b)
+{
+    bool same = same_text(a->code, b->code) && same_text(a->name, b->name) &&
+                same_text(a->department_id, b->department_id) && same_text(a->grid_id, b->grid_id) &&
+                a->has_location == b->has_location && a->enabled == b->enabled &&
+                same_text(a->record_mode, b->record_mode) && a->retention_days == b->retention_days &&
+                (!a->has_location || (a->lat == b->lat && a->lon == b->lon));
+    for (size_t i = 0; same && i < STREAM_ROLES; i++) {
+        same = same_stream(&a->streams[i], &b->streams[i]);
+    }
+    return same;
 }

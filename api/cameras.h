@@ -2,6 +2,8 @@
 #ifndef API_CAMERAS_H
 #define API_CAMERAS_H
 
+#include <pthread.h>
+
 #include "gateway/store_cameras.h"
 #include "http/route.h"
 #include "ingest/ingest.h"
@@ -10,6 +12,9 @@
  */
 int camera_find(struct http_request *req, struct http_response *res, const char *id_or_code,
                 char ret_id[SE_ID_LEN]);
+
+/* Held while a camera is stored and handed to ingest: what was stored last is what ingest gets last. */
+pthread_mutex_t *camera_turn(const char *camera_id);
 
 /* A camera being made or changed: what the client sent over what was there. Owns its texts. */
 struct camera_edit {
@@ -39,9 +44,12 @@ void camera_edit_init(struct camera_edit *edit); /* defaults of the contract */
 void camera_edit_fini(struct camera_edit *edit);
 /* Takes what is stored, passwords opened. -ENOENT */
 int camera_edit_load(struct camera_edit *edit, struct store *store, struct access *access, const char *id);
-/* Takes what the client sent; every wrong field is named. -EPROTO */
-int camera_edit_apply(struct camera_edit *edit, struct http_request *req, struct http_response *res,
-                      bool is_new);
+/* Takes what the client sent; every wrong field is named in res. own_department: of a new one that names
+ * none. -EPROTO */
+int camera_edit_apply(struct camera_edit *edit, const json_t *json, const char *own_department,
+                      struct http_response *res, bool is_new);
+/* Would storing one over the other change anything? */
+bool camera_edit_same(const struct camera_edit *a, const struct camera_edit *b);
 /* Borrowed views of it. seal first, for the row. */
 int camera_edit_seal(struct camera_edit *edit, struct access *access);
 void camera_edit_spec(const struct camera_edit *edit, struct camera_spec *ret_spec);

@@ -18,6 +18,7 @@ extern const struct http_route_table routes_events;
 extern const struct http_route_table routes_cases;
 extern const struct http_route_table routes_county;
 extern const struct http_route_table routes_hls;
+extern const struct http_route_table routes_imports;
 
 extern const struct http_route_table *const routes_all[];
 extern const size_t routes_all_count;

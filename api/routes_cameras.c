@@ -288,8 +288,7 @@ static int check_grid(struct camera_edit *edit, struct http_request *req, struct
     return edit->grid_id ? 0 : -ENOMEM;
 }
 
-/* What was stored last is what ingest gets last: stored and handed over under one lock per camera. */
-static pthread_mutex_t *turn_of(const char *camera_id)
+pthread_mutex_t *camera_turn(const char *camera_id)
 {
     static pthread_mutex_t turns[16] = {
         PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
@@ -311,10 +310,10 @@ static int store_and_pull(struct camera_edit *edit, struct writing *writing, con
 {
     const struct api_deps *deps = http_deps(writing->req);
     struct se_err err = {0};
-    pthread_mutex_lock(turn_of(edit->id));
+    pthread_mutex_lock(camera_turn(edit->id));
     int r = http_commit(writing->req, writing->res, write_camera, writing);
     int pulled = r < 0 ? 0 : ingest_camera_set(deps->ingest, spec, &err);
-    pthread_mutex_unlock(turn_of(edit->id));
+    pthread_mutex_unlock(camera_turn(edit->id));
     if (pulled < 0) {
         se_error("api", "a stored camera cannot be pulled camera=%s reason=\"%s\"", edit->id, err.text);
     }
@@ -328,7 +327,7 @@ static int save(struct camera_edit *edit, struct http_request *req, struct http_
     const struct api_deps *deps = http_deps(req);
     struct camera_spec spec;
     struct se_err err = {0};
-    int r = camera_edit_apply(edit, req, res, is_new);
+    int r = camera_edit_apply(edit, req->json, req->who.department_id, res, is_new);
     r = r < 0 ? r : check_department(edit, req, res);
     r = r < 0 ? r : check_grid(edit, req, res);
     if (r < 0) {
@@ -418,12 +417,12 @@ static int delete (struct http_request *req, struct http_response *res)
     if (r < 0) {
         return r;
     }
-    pthread_mutex_lock(turn_of(id));
+    pthread_mutex_lock(camera_turn(id));
     r = writing.version < 0 ? -ESTALE : store_write(deps->store, delete_camera, &writing);
     if (r == 0) {
         ingest_camera_remove(deps->ingest, id);
     }
-    pthread_mutex_unlock(turn_of(id));
+    pthread_mutex_unlock(camera_turn(id));
     if (r == -ENOLINK) {
         return http_problem(res, 409, "Incidents or recordings still name this camera. Disable it instead.");
     }

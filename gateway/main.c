@@ -118,6 +118,22 @@ static void stop_events(struct house *house)
     house->events = NULL;
 }
 
+static int start_imports(struct house *house, struct se_err *err)
+{
+    const struct imports_deps deps = {.options = house->options,
+                                      .store = house->store,
+                                      .access = house->access,
+                                      .bus = house->bus,
+                                      .ingest = house->ingest};
+    return imports_new(&deps, &house->imports, err);
+}
+
+static void stop_imports(struct house *house)
+{
+    imports_free(house->imports);
+    house->imports = NULL;
+}
+
 static int start_api(struct house *house, struct se_err *err)
 {
     const struct api_deps deps = {.options = house->options,
@@ -125,7 +141,8 @@ static int start_api(struct house *house, struct se_err *err)
                                   .access = house->access,
                                   .bus = house->bus,
                                   .ingest = house->ingest,
-                                  .events = house->events};
+                                  .events = house->events,
+                                  .imports = house->imports};
     return api_new(&deps, &house->api, err);
 }
 
@@ -165,6 +182,7 @@ static const struct step {
     {"ingest", start_ingest, stop_ingest},
     {"events", start_events, stop_events},
     {"cameras", house_load_cameras, NULL},
+    {"imports", start_imports, stop_imports},
     {"control", start_control, stop_control}, /* before what says "ready": commands may come at once */
     {"api", start_api, stop_api},
 };

@@ -266,8 +266,8 @@ void ingest_free(struct ingest *ingest)
 
 /* --- cameras ------------------------------------------------------------------ */
 
-static int check_stream(struct ingest *ingest, const struct camera_stream_spec *spec, unsigned role,
-                        struct se_err *err)
+static int check_stream(const struct address_rules *rules, const struct camera_stream_spec *spec,
+                        unsigned role, struct se_err *err)
 {
     char field[32];
     struct se_err why = {0};
@@ -279,7 +279,7 @@ static int check_stream(struct ingest *ingest, const struct camera_stream_spec *
     /* A name is looked up, and its address asked about, when it is connected to. */
     struct sockaddr_storage address;
     bool numeric = address_parse(host, &address);
-    if (numeric && !address_allowed(&ingest->rules, (struct sockaddr *)&address))
+    if (numeric && !address_allowed(rules, (struct sockaddr *)&address))
         r = se_fail_field(err, -EINVAL, field, "the address %s is not in a network that ingest.allow lists",
                           host);
     const char *const texts[] = {spec->username, spec->password};
@@ -291,17 +291,30 @@ static int check_stream(struct ingest *ingest, const struct camera_stream_spec *
     return r;
 }
 
-int ingest_camera_check(struct ingest *ingest, const struct camera_spec *spec, struct se_err *err)
+static int check_camera(const struct address_rules *rules, const struct camera_spec *spec, struct se_err *err)
 {
     if (!spec->id || !*spec->id || strlen(spec->id) >= SE_ID_LEN || strchr(spec->id, '/') ||
         spec->id[0] == '.')
         return se_fail_field(err, -EINVAL, "id", "is not a camera's id");
     for (unsigned role = 0; role < STREAM_ROLES; role++) {
-        int r = spec->streams[role].url ? check_stream(ingest, &spec->streams[role], role, err) : 0;
+        int r = spec->streams[role].url ? check_stream(rules, &spec->streams[role], role, err) : 0;
         if (r < 0)
             return r;
     }
     return 0;
+}
+
+int ingest_camera_check(struct ingest *ingest, const struct camera_spec *spec, struct se_err *err)
+{
+    return check_camera(&ingest->rules, spec, err);
+}
+
+int ingest_camera_check_alone(const struct options *options, const struct camera_spec *spec,
+                              struct se_err *err)
+{
+    struct address_rules rules;
+    int r = address_rules_parse(options_text(options, "ingest.allow"), &rules, err);
+    return r < 0 ? r : check_camera(&rules, spec, err);
 }
 
 struct change {

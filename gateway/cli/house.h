@@ -3,6 +3,7 @@
 #define HOUSE_H
 
 #include "api/api.h"
+#include "api/imports.h"
 #include "base/error.h"
 #include "events/events.h"
 #include "gateway/access.h"
@@ -22,6 +23,7 @@ struct house {
     struct bus *bus;
     struct ingest *ingest;
     struct events *events;
+    struct imports *imports;
     struct api *api;
     struct control *control;
 };

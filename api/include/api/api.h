@@ -2,6 +2,7 @@
 #ifndef API_API_H
 #define API_API_H
 
+#include "api/imports.h"
 #include "base/error.h"
 #include "events/events.h"
 #include "gateway/access.h"
@@ -17,6 +18,7 @@ struct api_deps {
     struct bus *bus;
     struct ingest *ingest;
     struct events *events;
+    struct imports *imports;
 };
 struct api;
 /* Whether the addresses to listen on can be read, without binding them. -EINVAL names the option. */

@@ -70,6 +70,9 @@ int ingest_camera_set(struct ingest *ingest, const struct camera_spec *spec, str
 void ingest_camera_remove(struct ingest *ingest, const char *camera_id);
 /* Checks a spec without applying it. */
 int ingest_camera_check(struct ingest *ingest, const struct camera_spec *spec, struct se_err *err);
+/* The same where nothing is running: for commands. */
+int ingest_camera_check_alone(const struct options *options, const struct camera_spec *spec,
+                              struct se_err *err);
 /* {state,since,last_frame_at,streams:[…]} as in the contract; -ENOENT. Any thread. */
 int ingest_camera_status(struct ingest *ingest, const char *camera_id, json_t **ret_status);
 
