@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/slab.h"
 #include "base/time.h"
 #include "ingest/params.h"
 
@@ -19,10 +20,13 @@ struct access_unit {
     int64_t pts_90k;       /* the camera's clock, unwrapped; may jump when the camera's does */
     se_mono_us arrived_us; /* when its last byte came */
     struct se_buf *data;
+    struct se_buf *home; /* its own memory, where that is a slab's; else NULL */
 };
 struct access_unit *
 access_unit_new(enum codec codec,
                 struct se_buf *data); /* takes data's reference; NULL: no memory (data is dropped) */
+/* The same, in memory of a slab. */
+struct access_unit *access_unit_new_in(struct se_slab *slab, enum codec codec, struct se_buf *data);
 struct access_unit *access_unit_ref(struct access_unit *unit);
 void access_unit_unref(struct access_unit **unit);
 

@@ -241,6 +241,7 @@ void hub_push(struct hub *hub, struct access_unit *unit)
         hub->key_params = hub->params;
         hub->key_at_ms = se_wall_now_ms() - (se_mono_now_us() - unit->arrived_us) / 1000;
     }
+    hub->video_ring.lagging = atomic_load_explicit(&hub->viewers, memory_order_relaxed) > 0;
     int lost = live_ring_push(&hub->video_ring, unit, stamp, unit->keyframe);
     tell(hub);
     pthread_mutex_unlock(&hub->lock);

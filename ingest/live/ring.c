@@ -7,7 +7,7 @@
 
 #define COUNT_MIN 64u /* fragments; grows by doubling */
 #define COUNT_MAX 4096u
-#define KEEP_US   1000000 /* frames before the newest keyframe stay this long for slow viewers */
+#define KEEP_US   1000000 /* frames before the newest keyframe stay this long, where there are viewers */
 
 void live_ring_init(struct live_ring *ring, uint32_t track, size_t bytes_max)
 {
@@ -17,7 +17,7 @@ void live_ring_init(struct live_ring *ring, uint32_t track, size_t bytes_max)
 static void evict(struct live_ring *ring)
 {
     struct live_slot *slot = &ring->slots[ring->first % ring->count];
-    ring->bytes -= slot->unit->data->size;
+    ring->bytes -= slot->size;
     access_unit_unref(&slot->unit);
     se_buf_unref(&slot->head);
     if (ring->newest_key == ring->first)
@@ -61,19 +61,19 @@ static void grow(struct live_ring *ring)
     ring->count = count;
 }
 
-/* Makes room for size bytes more: what is old goes, and what the caps forbid. */
+/* Makes room for size bytes more: what is old goes, and then what the caps forbid. */
 static int trim(struct live_ring *ring, size_t size, se_mono_us now_us)
 {
     int lost = 0;
+    int64_t keep_us = ring->lagging ? KEEP_US : -1;
+    while (ring->first < ring->newest_key && ring->first < ring->next &&
+           now_us - ring->slots[ring->first % ring->count].arrived_us > keep_us)
+        evict(ring);
     if (ring->next - ring->first >= ring->count)
         grow(ring);
-    while (ring->first < ring->next) {
-        bool full = ring->next - ring->first >= ring->count || ring->bytes + size > ring->bytes_max;
-        bool before_key = ring->first < ring->newest_key;
-        bool old = before_key && now_us - ring->slots[ring->first % ring->count].unit->arrived_us > KEEP_US;
-        if (!full && !old)
-            break;
-        lost += !before_key;
+    while (ring->first < ring->next &&
+           (ring->next - ring->first >= ring->count || ring->bytes + size > ring->bytes_max)) {
+        lost += ring->first >= ring->newest_key;
         evict(ring);
     }
     return lost;
@@ -90,6 +90,8 @@ int live_ring_push(struct live_ring *ring, struct access_unit *unit, struct timi
     }
     ring->slots[ring->next % ring->count] = (struct live_slot){
         .unit = access_unit_ref(unit),
+        .arrived_us = unit->arrived_us,
+        .size = unit->data->size,
         .stamp = stamp,
         .sequence = ++ring->sequence,
         .init = ring->init_version,

@@ -8,6 +8,8 @@
 
 struct live_slot {
     struct access_unit *unit;
+    se_mono_us arrived_us; /* the unit's, and its size: looked at when its memory has long gone cold */
+    size_t size;
     struct timing_stamp stamp;
     uint32_t sequence;   /* of the fragment, in mfhd */
     uint32_t init;       /* version of the init segment it goes with */
@@ -20,6 +22,7 @@ struct live_ring {
     uint64_t first, next; /* numbers of the oldest kept and of the one to come; from 1 */
     uint64_t newest_key;  /* 0: none in the ring */
     size_t bytes, bytes_max;
+    bool lagging; /* somebody reads, and may be behind the newest keyframe */
     struct se_buf *init;
     uint32_t init_version, sequence;
 };

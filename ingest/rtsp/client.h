@@ -111,6 +111,7 @@ struct rtsp_client {
     size_t rest_size, rest_cap;
     bool watched;                               /* somebody wants every frame at once */
     struct rtsp_client *lazy_next, **lazy_link; /* link NULL: it is read as bytes come */
+    unsigned lazy_turn;
 
     /* session */
     unsigned cseq;

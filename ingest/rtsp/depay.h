@@ -30,9 +30,10 @@ struct video_depay {
     struct video_params params; /* as last handed on; config_size 0: never */
 
     /* The unit being put together. */
-    struct se_buf *buf;
-    size_t used, nal; /* nal: where the open NAL unit's length goes */
-    int64_t time;     /* its RTP time, unwrapped */
+    struct se_slab slab;
+    struct se_buf *buf; /* the slab's newest */
+    size_t used, nal;   /* nal: where the open NAL unit's length goes */
+    int64_t time;       /* its RTP time, unwrapped */
     se_mono_us arrived_us;
     bool open, picture, keyframe, damaged;
     bool wait_key; /* nothing is handed on before a keyframe */

@@ -5,6 +5,7 @@
 #include "depay.h"
 
 #define FIRST_SIZE 4096
+#define LARGE      (256u * 1024) /* has memory of its own, which goes with it */
 
 void video_depay_init(struct video_depay *depay, enum codec codec, uint32_t clock,
                       const struct depay_sink *sink)
@@ -19,6 +20,7 @@ void video_depay_init(struct video_depay *depay, enum codec codec, uint32_t cloc
 void video_depay_fini(struct video_depay *depay)
 {
     se_buf_unref(&depay->buf);
+    se_slab_fini(&depay->slab);
 }
 
 /* What a NAL unit is, for the unit it is in. */
@@ -72,11 +74,11 @@ static bool reserve(struct video_depay *depay, size_t more)
         return false;
     }
     size_t size = depay->expect[depay->keyframe];
-    if (depay->buf && size < depay->buf->size * 2)
-        size = depay->buf->size * 2;
+    if (size < depay->used * 2)
+        size = depay->used * 2;
     if (size < need)
         size = need + need / 4;
-    struct se_buf *larger = se_buf_new(size < ACCESS_UNIT_MAX ? size : ACCESS_UNIT_MAX);
+    struct se_buf *larger = se_slab_take(&depay->slab, size < ACCESS_UNIT_MAX ? size : ACCESS_UNIT_MAX);
     if (!larger) {
         depay->damaged = true;
         return false;
@@ -100,7 +102,7 @@ static void discard(struct video_depay *depay)
 {
     if (depay->open && depay->damaged)
         depay->stats.damaged++;
-    if (depay->buf && depay->buf->size > 256 * 1024) /* do not hold on to the memory of a monster */
+    if (depay->buf && depay->buf->size > LARGE) /* do not hold on to the memory of a monster */
         se_buf_unref(&depay->buf);
     depay->used = 0;
     depay->open = depay->picture = depay->keyframe = depay->damaged = depay->fragment = false;
@@ -110,6 +112,8 @@ void video_depay_restart(struct video_depay *depay)
 {
     depay->open = false; /* not the camera's fault: not counted */
     discard(depay);
+    se_buf_unref(&depay->buf);
+    se_slab_fini(&depay->slab);
     depay->marked = depay->marker_lies = false;
     depay->wait_key = true;
     depay->time = INT64_MIN;
@@ -133,17 +137,18 @@ static bool ready(struct video_depay *depay)
     return true;
 }
 
-/* Buffers are taken in the size that the last pictures had; one that is much too large is copied. */
+/* Buffers are begun where there is room for what the last pictures had; what this one leaves is the next's.
+ */
 static struct se_buf *take_buffer(struct video_depay *depay)
 {
     size_t *expect = &depay->expect[depay->keyframe];
     size_t aim = depay->used + depay->used / 8;
     *expect = aim > *expect ? aim : (*expect * 7 + aim) / 8;
-    if (depay->buf->size - depay->used > depay->used / 4 + 1024)
-        return se_buf_copy(depay->buf->data, depay->used); /* depay->buf serves the next one */
     struct se_buf *buf = depay->buf;
     depay->buf = NULL;
-    se_buf_shrink(buf, depay->used);
+    se_slab_trim(&depay->slab, buf, depay->used);
+    if (depay->used > LARGE)
+        se_slab_fini(&depay->slab);
     return buf;
 }
 
@@ -161,7 +166,7 @@ static void finish(struct video_depay *depay)
         return;
     }
     struct se_buf *data = take_buffer(depay);
-    struct access_unit *unit = data ? access_unit_new(depay->codec, data) : NULL;
+    struct access_unit *unit = data ? access_unit_new_in(&depay->slab, depay->codec, data) : NULL;
     if (unit) {
         unit->keyframe = depay->keyframe;
         unit->pts_90k =

@@ -88,6 +88,28 @@ static void a_slow_viewer_jumps_to_a_keyframe(void **state)
     hub_unref(&hub);
 }
 
+/* What lies before the newest keyframe is kept for viewers that lag, and for nobody else. */
+static void the_group_before_is_kept_while_somebody_watches(void **state)
+{
+    for (int watched = 0; watched < 2; watched++) {
+        struct hub *hub = hub_make();
+        struct hub_cursor cursor = {0};
+        bool key;
+        if (watched)
+            hub_viewer_add(hub);
+        push(hub, 0, 41);
+        while (next(hub, &cursor, NULL) != HUB_NOTHING)
+            ;
+        push(hub, 41, 52); /* 50 is a keyframe */
+        assert_int_equal(next(hub, &cursor, &key), HUB_FRAGMENT);
+        assert_int_equal(key, !watched);
+        assert_int_equal(cursor.skipped, watched ? 0 : 9);
+        if (watched)
+            hub_viewer_remove(hub);
+        hub_unref(&hub);
+    }
+}
+
 static void the_ring_is_bounded_by_bytes(void **state)
 {
     struct hub *hub = hub_make();
@@ -337,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_viewer_starts_at_the_newest_keyframe),
         cmocka_unit_test(a_slow_viewer_jumps_to_a_keyframe),
+        cmocka_unit_test(the_group_before_is_kept_while_somebody_watches),
         cmocka_unit_test(the_ring_is_bounded_by_bytes),
         cmocka_unit_test(fragments_make_a_file_that_plays),
         cmocka_unit_test(other_parameters_are_a_new_init),
