@@ -286,6 +286,9 @@ static const struct cli_command commands[] = {
      "set a user's password, from stdin; empty makes a random one"},
     {"seed load", "DIR", 1, 1, cli_seed_load,
      "load a county's data from DIR; --var NAME=VALUE fills in {{NAME}}"},
+    {"camera import", "FILE", 1, 1, cli_camera_import,
+     "import cameras from a list (CSV): --dry-run --crs wgs84|gcj02 --encoding auto|utf-8|gb18030 "
+     "--department CODE"},
     {"backup", "DIR", 1, 1, cli_backup, "copy the database into DIR while it runs"},
     {"check", "", 0, 0, cli_check, "check the database and the audit chain"},
     {"version", "", 0, 0, cli_version, "print the version"},

@@ -13,8 +13,14 @@
 #include "gateway/store_identity.h"
 
 static const struct act acts[] = {
-    {"user.add", act_user_add}, {"user.password", act_user_password}, {"backup", act_backup},
-    {"check", act_check},       {"seed.load", act_seed_load},
+    {"user.add", act_user_add},
+    {"user.password", act_user_password},
+    {"backup", act_backup},
+    {"check", act_check},
+    {"seed.load", act_seed_load},
+    {"camera.import", act_camera_import},
+    {"camera.import.state", act_camera_import_state},
+    {"camera.import.rows", act_camera_import_rows},
 };
 
 const struct act *act_find(const char *name)

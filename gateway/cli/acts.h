@@ -25,6 +25,15 @@ int act_user_add(struct house *house, const json_t *request, json_t **ret_result
 int act_user_password(struct house *house, const json_t *request, json_t **ret_result, struct se_err *err);
 int act_backup(struct house *house, const json_t *request, json_t **ret_result, struct se_err *err);
 int act_check(struct house *house, const json_t *request, json_t **ret_result, struct se_err *err);
+/* {path,dry_run,crs,encoding,department}: an import's state; in a daemon it goes on. */
+int act_camera_import(struct house *house, const json_t *request, json_t **ret_result, struct se_err *err);
+int act_camera_import_state(struct house *house, const json_t *request, json_t **ret_result,
+                            struct se_err *err);
+/* {id,result?,after}: a page of its report, {items,more}. */
+int act_camera_import_rows(struct house *house, const json_t *request, json_t **ret_result,
+                           struct se_err *err);
+/* How far an import is, on stderr. */
+void import_progress(const json_t *state);
 int act_seed_load(struct house *house, const json_t *request, json_t **ret_result, struct se_err *err);
 
 #endif

@@ -64,10 +64,8 @@ static int parse(struct cli *cli, int argc, char **argv)
         const char *name;
         const char **slot;
     } texts[] = {
-        {"--config", &cli->config},
-        {"--role", &cli->role},
-        {"--name", &cli->name},
-        {"--department", &cli->department},
+        {"--config", &cli->config},         {"--role", &cli->role}, {"--name", &cli->name},
+        {"--department", &cli->department}, {"--crs", &cli->crs},   {"--encoding", &cli->encoding},
     };
     for (int i = 1; i < argc && argv[i]; i++) {
         const char *arg = argv[i], *text = NULL;
@@ -89,6 +87,8 @@ static int parse(struct cli *cli, int argc, char **argv)
             cli->vars[cli->var_count++] = text;
         } else if (strcmp(arg, "--json") == 0) {
             cli->json = true;
+        } else if (strcmp(arg, "--dry-run") == 0) {
+            cli->dry_run = true;
         } else if (strcmp(arg, "--check") == 0) {
             cli->check = true;
         } else if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {

@@ -22,8 +22,9 @@ struct cli {
     unsigned var_count;
     const char *words[CLI_WORDS_MAX]; /* what is neither an option nor the command */
     unsigned word_count;
-    bool json, check, help;
-    const char *role, *name, *department; /* user add */
+    bool json, check, help, dry_run;
+    const char *role, *name, *department; /* user add; department: camera import, too */
+    const char *crs, *encoding;           /* camera import */
 };
 
 /* One row: the words that name it ("user add"), how many more it takes, what it does. */

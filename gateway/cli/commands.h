@@ -10,5 +10,6 @@ int cli_user_password(struct cli *cli);
 int cli_backup(struct cli *cli);
 int cli_check(struct cli *cli);
 int cli_seed_load(struct cli *cli);
+int cli_camera_import(struct cli *cli);
 
 #endif

@@ -28,7 +28,7 @@ test('usage: what is wrong ends with 2, what fails with 1', () => {
   assert.equal(run(['version', '--config']).code, 2);
   const help = run(['help']);
   assert.equal(help.code, 0);
-  for (const name of ['serve', 'seed load', 'user add', 'user password', 'backup', 'check', 'version'])
+  for (const name of ['serve', 'seed load', 'camera import', 'user add', 'user password', 'backup', 'check', 'version'])
     assert.match(help.out, new RegExp(`^ +${name} `, 'm'));
   assert.match(run(['serve', '--help']).out, /\[http\]\n +listen/);
   assert.equal(JSON.parse(run(['version', '--json']).out).name, 'sharpeyes');
