@@ -1,14 +1,15 @@
 // From a camera to bytes: live, recordings, playback, pictures, and what outages and kills leave.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { Gateway, chunksOf, program, sleep, until } from './lib/gateway.mjs';
+import { Cameras } from './lib/cameras.mjs';
+import { Gateway, chunksOf, sleep, until } from './lib/gateway.mjs';
 
 const run = promisify(execFile);
 const scratch = mkdtempSync(join(tmpdir(), 'sharpeyes-media-'));
@@ -26,42 +27,6 @@ async function drawClip(name, size, encoder = 'libx264') {
     ...(encoder === 'libx264' ? ['-x264-params', keys] : ['-x265-params', `${keys}:log-level=none`, '-tag:v', 'hvc1']),
     '-c:a', 'aac', '-b:a', '64k', join(scratch, `${name}.mp4`),
   ]);
-}
-
-async function startSimulator() {
-  const child = spawn(
-    join(dirname(program()), 'camera-sim'),
-    ['--clips', scratch, '--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', '--load', '9', '--load-clip', 'wide'],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  const exited = new Promise((done) => child.once('exit', done));
-  let out = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => (out += text));
-  await until(() => out.includes('\n'), 20_000, 'camera-sim listens');
-  const { rtsp, control } = JSON.parse(out.split('\n')[0]);
-  return {
-    url: (path) => `rtsp://${rtsp}/${path}`,
-    command(object) {
-      return new Promise((done, failed) => {
-        const [host, port] = control.split(':');
-        const socket = connect(Number(port), host, () => socket.write(`${JSON.stringify(object)}\n`));
-        let text = '';
-        socket.setTimeout(5000, () => socket.destroy(new Error('the simulator does not answer')));
-        socket.on('error', failed).on('data', (data) => {
-          text += data;
-          if (!text.includes('\n')) return;
-          socket.end();
-          const answer = JSON.parse(text);
-          if (answer.error) failed(new Error(answer.error));
-          else done(answer);
-        });
-      });
-    },
-    async stop() {
-      child.kill('SIGTERM');
-      await exited;
-    },
-  };
 }
 
 /* --- a player's view ---------------------------------------------------------------------------------- */
@@ -187,7 +152,7 @@ before(async () => {
   await drawClip('wide.sub', '320x180');
   await drawClip('tall', '240x320');
   await drawClip('modern', '320x240', 'libx265');
-  simulator = await startSimulator();
+  simulator = await Cameras.start({ dir: scratch, load: 9, loadClip: 'wide' });
   gateway = await Gateway.start({
     keep: true,
     set: { 'ingest.segment_s': 4, 'ingest.stall_ms': 4000, 'ingest.retry_min_ms': 200, 'ingest.on_demand_linger_s': 1, 'http.stall_s': 2 },
@@ -374,7 +339,7 @@ test('a change of size mid-stream: a new init, and both halves play', { timeout:
   await recorded(id, 3);
   const single = gateway.fetch(`/live/${id}/main.mp4`).then(async (answer) => Buffer.from(await answer.arrayBuffer()));
   await sleep(500);
-  await simulator.command({ do: 'change_params', camera: 'tall', clip: 'wide' });
+  await simulator.order({ do: 'change_params', camera: 'tall', clip: 'wide' });
   assert.equal((await probeBytes('single.mp4', await single)).video.width, 240); // one file, one codec: it ended
   await until(() => page.of(3, 1).length >= 2, 15_000, 'a second init');
   await until(() => page.records.findLastIndex?.((r) => r.tile === 3 && r.kind === 2) >= 0 &&
@@ -402,7 +367,7 @@ test('a camera whose clock jumps: one recording, on our time', { timeout: 60_000
     { do: 'jump_timestamps', seconds: 3600 }, { do: 'jump_timestamps', seconds: -7200 },
     { do: 'wrap_timestamps', seconds: 1 }, { do: 'reset_ssrc' },
   ]) {
-    await simulator.command({ ...order, camera: 'load/0' });
+    await simulator.order({ ...order, camera: 'load/0' });
     await sleep(2000);
   }
   const to = Date.now();
@@ -450,7 +415,7 @@ test('a camera that goes and comes: offline since, then live, and the gap says w
   const page = await Page.open(gateway);
   await page.change({ open: [{ tile: 0, camera: id, stream: 'main' }] });
   await until(() => page.of(0, 2).length > 5, 5000, 'it moves');
-  await simulator.command({ do: 'refuse', camera: 'wide', seconds: 3 });
+  await simulator.order({ do: 'refuse', camera: 'wide', seconds: 3 });
   await until(() => page.state(0).state === 'offline', 15_000, 'offline in the page');
   assert.equal((await gateway.get(`/api/v1/cameras/${id}/snapshot.jpg`)).status, 503);
   const stale = await gateway.fetch(`/api/v1/cameras/${id}/snapshot.jpg?stale=1`);

@@ -38,7 +38,7 @@ export const split = (address) => {
 export class Cameras {
   /** options: {config, load, loadClip, set: which clips, dir: or a folder of one's own clips, listen, tls: RTSPS for all} */
   static async start(options = {}) {
-    const cameras = new Cameras();
+    const cameras = new this();
     const args = ['--clips', options.dir ?? (await clips(options.set)), '--listen', options.listen ?? '127.0.0.1:0'];
 
     cameras.dir = mkdtempSync(join(tmpdir(), 'cameras-'));
