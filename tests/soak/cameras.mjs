@@ -28,6 +28,7 @@ const PASSWORD = 'soak p@:/#%';
 const TRAITS = [
   {}, {}, {},
   { transports: 'udp' }, { transports: 'udp' }, { transports: 'tcp' }, { tcp_silent: true },
+  { tls: true, listen: '127.0.0.1:0' }, { tls: true, listen: '127.0.0.1:0', clip: 'wide' },
   { auth: 'digest', password: PASSWORD, stale_every: 50 },
   { auth: 'digest-sha256', qop: true, password: PASSWORD },
   { auth: 'all', password: PASSWORD }, { auth: 'basic', password: PASSWORD },
@@ -97,8 +98,8 @@ class Soak {
       }
     } else if (dice < 0.96) {
       this.count('changed');
-      await rig.change(name, { transport: random.of(['auto', 'tcp', 'udp']), ...trust(rig, name) });
-      await rig.change(name, { transport: 'auto', ...trust(rig, name) });
+      await rig.change(name, { transport: random.of(['auto', 'tcp', 'auto']), ...rig.trust(name) });
+      await rig.change(name, { transport: 'auto', ...rig.trust(name) });
     } else {
       this.count('replaced');
       await rig.remove(name);
@@ -201,14 +202,9 @@ class Soak {
   }
 }
 
-const trust = (rig, name) => ({
-  ...(rig.cameras.tls.has(name) ? { tls_fingerprint: rig.cameras.fingerprint } : {}),
-  ...(rig.settings.get(name).auth ? { username: 'admin', password: PASSWORD } : {}),
-});
-
 /** Half of them recorded, the rest watched only; some of these on demand would not be live at the end. */
 function addCamera(rig, random, name, i) {
-  return rig.add(name, { transport: 'auto', ...trust(rig, name) }, { record: { mode: i % 2 ? 'off' : 'continuous' } });
+  return rig.add(name, { transport: 'auto', ...rig.trust(name) }, { record: { mode: i % 2 ? 'off' : 'continuous' } });
 }
 
 /* --- the run ------------------------------------------------------------------------------------------ */

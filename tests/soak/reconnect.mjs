@@ -11,7 +11,7 @@ import { Rig } from '../system/lib/rig.mjs';
 import { sleep, until } from '../system/lib/gateway.mjs';
 import { assertFlat, calm, Random, readArguments, say } from './lib.mjs';
 
-const KINDS = [{}, { auth: 'digest', password: 'x y' }, { transports: 'udp' }, { clip: 'aac' }, { clip: 'h265' }];
+const KINDS = [{}, { auth: 'digest', password: 'x y' }, { transports: 'udp' }, { clip: 'aac' }, { tls: true, listen: '127.0.0.1:0' }];
 
 export async function reconnect({ cycles, cameras: count, seed }) {
   const random = new Random(seed);
@@ -22,12 +22,16 @@ export async function reconnect({ cycles, cameras: count, seed }) {
     set: { 'ingest.retry_min_ms': 10, 'ingest.retry_max_ms': 50, 'ingest.retry_unreachable_max_ms': 50 },
   });
   const accepted = async () => (await rig.cameras.order({ do: 'stats', camera: 'cam-0' })).accepted;
-  const live = () => until(
-    async () => (await rig.gateway.get('/api/v1/cameras?state=live&limit=1000')).json.items.length === count, 20_000, 'all are live');
+  const live = async () => {
+    await sleep(1000); // until the last drop is seen
+    await until(
+      async () => (await rig.gateway.get('/api/v1/cameras?state=live&limit=1000')).json.items.length === count, 20_000, 'all are live');
+    await sleep(1000);
+  };
   const began = Date.now();
   const first = await accepted();
   try {
-    for (const [i, name] of names.entries()) await rig.add(name, {}, { record: { mode: i % 5 ? 'off' : 'continuous' } });
+    for (const [i, name] of names.entries()) await rig.add(name, rig.trust(name), { record: { mode: i % 5 ? 'off' : 'continuous' } });
     await live();
     let before;
     for (let done = 0, round = 0; done < cycles; round++, done = (await accepted()) - first) {

@@ -88,15 +88,22 @@ export class Rig {
     return rig;
   }
 
+  /** What a stream needs beside its URL to get in: a password, a fingerprint. */
+  trust(name) {
+    const known = this.settings.get(name) ?? {};
+    return {
+      ...(known.auth ? { username: known.username ?? 'admin', password: known.password ?? '' } : {}),
+      ...(known.tls ? { tls_fingerprint: this.cameras.fingerprint } : {}),
+    };
+  }
+
   /** Makes a camera of the gateway. stream: beside its URL; camera: beside name, code and streams. */
   async add(name, stream = {}, camera = {}) {
-    const known = this.settings.get(name) ?? {};
-    const who = known.auth ? { username: known.username ?? 'admin', password: known.password ?? '' } : {};
     const answer = await this.gateway.post('/api/v1/cameras', {
       name,
       code: name,
       department_id: this.department,
-      streams: [{ role: 'main', url: this.cameras.url(name), ...who, ...stream }],
+      streams: [{ role: 'main', url: this.cameras.url(name), ...this.trust(name), ...stream }],
       record: { mode: 'off' },
       ...camera,
     });
