@@ -109,6 +109,7 @@ int volumes_start(const struct options *options, struct store *store, struct vol
     volumes->options = options;
     volumes->store = store;
     volumes->queue_max = (size_t)options_int(options, "ingest.write_queue_bytes");
+    volumes->gather_max = volumes->queue_max / 8;
     volumes->sync_us = options_int(options, "ingest.sync_ms") * 1000;
     pthread_mutex_init(&volumes->lock, NULL);
     volumes->volumes = calloc(count ? count : 1, sizeof(*volumes->volumes));
@@ -244,7 +245,7 @@ static struct job *job_new(enum job_kind kind, struct segment *segment, unsigned
     return job;
 }
 
-static void job_drop(struct job *job)
+void volume_job_free(struct job *job)
 {
     segment_unref(&job->segment);
     for (unsigned i = 0; i < job->unit_count; i++)
@@ -260,10 +261,12 @@ static int submit(struct job *job, bool always)
     pthread_mutex_lock(&volume->lock);
     bool full = !always && volume->queued_bytes + cost > volume->volumes->queue_max;
     if (!full) {
+        bool first = !volume->head;
         volume->queued_bytes += cost;
         *volume->tail = job;
         volume->tail = &job->next;
-        pthread_cond_signal(&volume->wake);
+        if (first || volume->queued_bytes >= volume->volumes->gather_max)
+            pthread_cond_signal(&volume->wake);
     }
     pthread_mutex_unlock(&volume->lock);
     if (!full) {
@@ -272,7 +275,7 @@ static int submit(struct job *job, bool always)
     }
     se_metric_add(&volume_metrics[VOLUME_M_FULL], 1);
     se_warn("volume", "a volume is too slow, its queue is full volume=%s", volume->name);
-    job_drop(job);
+    volume_job_free(job);
     return -EAGAIN;
 }
 
@@ -283,7 +286,7 @@ int volume_open(struct segment *segment, struct se_buf *init)
         return -ENOMEM;
     job->bytes = malloc(init->size);
     if (!job->bytes) {
-        job_drop(job);
+        volume_job_free(job);
         return -ENOMEM;
     }
     memcpy(job->bytes, init->data, init->size);

@@ -23,6 +23,8 @@ struct job {
     struct access_unit *units[];
 };
 
+void volume_job_free(struct job *job);
+
 struct volume {
     struct volumes *volumes;
     char *name, *path;
@@ -48,7 +50,7 @@ struct volume {
 struct volumes {
     const struct options *options;
     struct store *store;
-    size_t queue_max;
+    size_t queue_max, gather_max; /* gather_max: so much does not wait for more */
     int64_t sync_us;
     struct volume *volumes;
     unsigned count;

@@ -15,6 +15,9 @@
 #define BAD_FOR_US (2 * SE_US_PER_S)
 #define SYNC_EACH  8 /* files; beyond, one syncfs is cheaper */
 #define IOV_BATCH  512
+/* Jobs are waited for a moment, and then taken all at once: a wake for each costs more than it does. */
+#define GATHER_US 40000
+#define SETTLE    (1u << 20) /* bytes after which recorders learn that there is room again */
 
 /* The days' directories, made as they are needed. */
 static int make_day(int dir, const char *path)
@@ -36,7 +39,7 @@ static int make_day(int dir, const char *path)
 static int write_all(int fd, struct iovec *iov, unsigned count)
 {
     while (count) {
-        ssize_t n = writev(fd, iov, count < IOV_BATCH ? (int)count : IOV_BATCH);
+        ssize_t n = writev(fd, iov, (int)count);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -133,17 +136,22 @@ static int open_file(struct segment *segment, const struct job *job)
 
 static int write_fragment(struct segment *segment, const struct job *job)
 {
+    struct iovec iov[IOV_BATCH];
     size_t total = job->size;
-    struct iovec *iov = malloc((job->unit_count + 1) * sizeof(*iov));
-    if (!iov)
-        return -ENOMEM;
-    iov[0] = (struct iovec){job->bytes, job->size};
-    for (unsigned i = 0; i < job->unit_count; i++) {
-        iov[i + 1] = (struct iovec){job->units[i]->data->data, job->units[i]->data->size};
-        total += job->units[i]->data->size;
+    unsigned count = 0;
+    int r = 0;
+    iov[count++] = (struct iovec){job->bytes, job->size};
+    for (unsigned i = 0; i < job->unit_count && r == 0; i++) {
+        const struct se_buf *data = job->units[i]->data;
+        iov[count++] = (struct iovec){data->data, data->size};
+        total += data->size;
+        if (count == IOV_BATCH) {
+            r = write_all(segment->fd, iov, count);
+            count = 0;
+        }
     }
-    int r = write_all(segment->fd, iov, job->unit_count + 1);
-    free(iov);
+    if (r == 0)
+        r = write_all(segment->fd, iov, count);
     if (r < 0)
         return r;
     se_metric_add(&volume_metrics[VOLUME_M_BYTES], (int64_t)total);
@@ -285,36 +293,50 @@ static void look_after_mount(struct volume *volume)
             fail(s, -ENODEV);
 }
 
-/* The next job, or NULL at the time of the next flush or at the end. */
-static struct job *next_job(struct volume *volume, se_mono_us until_us, bool *ret_stop)
+/* True: woken, false: it is at_us. */
+static bool wait_until(struct volume *volume, se_mono_us at_us)
 {
-    struct timespec at = {until_us / SE_US_PER_S, until_us % SE_US_PER_S * 1000};
-    pthread_mutex_lock(&volume->lock);
-    while (!volume->head && !volume->stop)
-        if (pthread_cond_timedwait(&volume->wake, &volume->lock, &at) == ETIMEDOUT)
-            break;
-    struct job *job = volume->head;
-    if (job) {
-        volume->head = job->next;
-        if (!volume->head)
-            volume->tail = &volume->head;
-    }
-    *ret_stop = volume->stop && !job;
-    pthread_mutex_unlock(&volume->lock);
-    return job;
+    struct timespec at = {at_us / SE_US_PER_S, at_us % SE_US_PER_S * 1000};
+    return pthread_cond_timedwait(&volume->wake, &volume->lock, &at) != ETIMEDOUT;
 }
 
-static void done(struct volume *volume, struct job *job)
+/* All jobs there are, or NULL at the time of the next flush or at the end. */
+static struct job *take_jobs(struct volume *volume, se_mono_us until_us, bool *ret_stop)
 {
     pthread_mutex_lock(&volume->lock);
-    volume->queued_bytes -= job->cost;
+    while (!volume->head && !volume->stop)
+        if (!wait_until(volume, until_us))
+            break;
+    if (volume->head) {
+        se_mono_us gathered_us = se_mono_now_us() + GATHER_US;
+        while (!volume->stop && volume->queued_bytes < volume->volumes->gather_max)
+            if (!wait_until(volume, gathered_us))
+                break;
+    }
+    struct job *jobs = SE_TAKE(volume->head);
+    volume->tail = &volume->head;
+    *ret_stop = volume->stop && !jobs;
     pthread_mutex_unlock(&volume->lock);
-    se_metric_add(&volume_metrics[VOLUME_M_QUEUED], -(int64_t)job->cost);
-    segment_unref(&job->segment);
-    for (unsigned i = 0; i < job->unit_count; i++)
-        access_unit_unref(&job->units[i]);
-    free(job->bytes);
-    free(job);
+    return jobs;
+}
+
+static void settle(struct volume *volume, size_t *bytes)
+{
+    pthread_mutex_lock(&volume->lock);
+    volume->queued_bytes -= *bytes;
+    pthread_mutex_unlock(&volume->lock);
+    se_metric_add(&volume_metrics[VOLUME_M_QUEUED], -(int64_t)*bytes);
+    *bytes = 0;
+}
+
+static void flush_due(struct volume *volume, bool stop, se_mono_us *due_us)
+{
+    if (!stop && se_mono_now_us() < *due_us)
+        return;
+    look_after_mount(volume);
+    sync_files(volume);
+    volume_rows_flush(volume, stop);
+    *due_us = se_mono_now_us() + volume->volumes->sync_us;
 }
 
 void *volume_writer(void *ctx)
@@ -323,17 +345,18 @@ void *volume_writer(void *ctx)
     se_mono_us flush_us = se_mono_now_us() + volume->volumes->sync_us;
     bool stop = false;
     while (!stop) {
-        struct job *job = next_job(volume, flush_us, &stop);
-        if (job) {
+        struct job *job = take_jobs(volume, flush_us, &stop), *next;
+        size_t written = 0;
+        for (; job; job = next) {
+            next = job->next;
             run(job);
-            done(volume, job);
+            written += job->cost;
+            volume_job_free(job);
+            if (written >= SETTLE || !next)
+                settle(volume, &written);
+            flush_due(volume, false, &flush_us);
         }
-        if (stop || se_mono_now_us() >= flush_us) {
-            look_after_mount(volume);
-            sync_files(volume);
-            volume_rows_flush(volume, stop);
-            flush_us = se_mono_now_us() + volume->volumes->sync_us;
-        }
+        flush_due(volume, stop, &flush_us);
     }
     return NULL;
 }

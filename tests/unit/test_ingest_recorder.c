@@ -212,6 +212,36 @@ static void b_frames_are_recorded_in_order(void **state)
     place_fini(&place);
 }
 
+/* The writer waits for more jobs than one, but not for long; and nobody else need wake it. */
+static void fragments_reach_their_files_soon(void **state)
+{
+    struct place place;
+    struct recorder *recorders[5];
+    place_init(&place, "ingest.segment_s=60");
+    se_mono_us start = ago(22), pushed_us = se_mono_now_us();
+    for (unsigned i = 0; i < SE_ARRAY_LEN(recorders); i++) {
+        char id[SE_ID_LEN];
+        snprintf(id, sizeof(id), "camera-%u", i);
+        assert_int_equal(recorder_new(place.volumes, id, &recorders[i]), 0);
+        recorder_video(recorders[i], &clip.params);
+        record(recorders[i], &clip, 0, 22, start); /* 0.88 s: one fragment, and the beginning of another */
+    }
+    unsigned filled;
+    do {
+        nanosleep(&(struct timespec){0, 5000000}, NULL);
+        filled = 0;
+        for (unsigned i = 0, files = place_files(&place); i < files; i++) {
+            struct stat st;
+            filled += stat(place_found[i], &st) == 0 && st.st_size > 4000;
+        }
+    } while (filled < SE_ARRAY_LEN(recorders) && se_mono_now_us() - pushed_us < 2 * SE_US_PER_S);
+    assert_int_equal(filled, SE_ARRAY_LEN(recorders));
+    assert_true(se_mono_now_us() - pushed_us < SE_US_PER_S); /* 0.04 s on a machine with time */
+    for (unsigned i = 0; i < SE_ARRAY_LEN(recorders); i++)
+        recorder_free(recorders[i]);
+    place_fini(&place);
+}
+
 static void a_full_queue_drops_whole_groups(void **state)
 {
     struct place place;
@@ -512,6 +542,7 @@ int main(void)
         cmocka_unit_test(gaps_say_why),
         cmocka_unit_test(other_parameters_begin_another_file),
         cmocka_unit_test(b_frames_are_recorded_in_order),
+        cmocka_unit_test(fragments_reach_their_files_soon),
         cmocka_unit_test(a_full_queue_drops_whole_groups),
         cmocka_unit_test(a_disk_that_refuses_ends_the_file_whole),
         cmocka_unit_test(a_file_that_cannot_be_opened_leaves_a_gap_of_the_disk),
