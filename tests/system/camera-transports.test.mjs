@@ -26,10 +26,17 @@ before(async () => {
       { name: 'stale', auth: 'digest', password, stale_every: 2 },
       { name: 'refuses', auth: 'digest', password },
       { name: 'refuses-both', auth: 'digest', password, sub: 'plain.sub' },
+      { name: 'sealed', clip: 'aac', listen: '127.0.0.1:0', tls: true, auth: 'digest-sha256', password },
+      { name: 'sealed-else', listen: '127.0.0.1:0', tls: true },
+      { name: 'misnamed', listen: '127.0.0.2:0', tls: true },
     ],
+    tls: true,
     // The small clips have some 25 packets a second, where a camera has hundreds: so a packet may wait for longer,
     // and a few that are lost are many percent.
-    set: { 'ingest.udp_reorder_ms': 400, 'ingest.udp_loss_window_ms': 1000, 'ingest.udp_loss_percent': 1, 'ingest.transport_retry_s': 1 },
+    set: ({ authority }) => ({
+      'ingest.udp_reorder_ms': 400, 'ingest.udp_loss_window_ms': 1000, 'ingest.udp_loss_percent': 1, 'ingest.transport_retry_s': 1,
+      'ingest.tls_ca_file': authority,
+    }),
   });
 });
 after(() => rig?.stop());
@@ -91,6 +98,28 @@ test('auto finds the way that works', { timeout: 40_000 }, async () => {
   await rig.add('one-way', { transport: 'udp' });
   assert.match((await rig.becomes('one-way', 'offline', 15_000)).main.last_error, /UDP.*461|461.*UDP/);
   assert.equal((await rig.becomes('mute-over-tcp', 'live', 20_000)).main.transport, 'udp');
+});
+
+test('RTSPS by an authority: in where it vouches for the name, out where it does not, and back after each loss', { timeout: 50_000 }, async () => {
+  const byAuthority = { tls_fingerprint: null };
+  await rig.add('sealed', byAuthority, { record: { mode: 'continuous' } });
+  await rig.add('misnamed', byAuthority);
+  await rig.add('sealed-else', { tls_fingerprint: 'ab'.repeat(32) });
+  assert.match((await rig.becomes('misnamed', 'offline', 15_000)).main.last_error, /certificate/);
+  assert.match((await rig.becomes('sealed-else', 'offline', 15_000)).main.last_error, /certificate|fingerprint/);
+  await rig.change('misnamed', { tls_fingerprint: rig.cameras.fingerprint });
+  await rig.becomes('misnamed', 'live', 10_000); // pinned, the name is of no matter
+  await rig.becomes('sealed', 'live', 15_000);
+  for (const fault of [{ do: 'drop', reset: false }, { do: 'drop', reset: true }, { do: 'blackhole', seconds: 7 }]) {
+    await order('sealed', fault);
+    await rig.becomes('sealed', ['offline', 'connecting'], 10_000);
+    await rig.becomes('sealed', 'live', 10_000);
+  }
+  await order('sealed', { do: 'burst', seconds: 60 });
+  await sleep(1000);
+  const { main, state } = await rig.status('sealed');
+  assert.equal(state, 'live', main.last_error);
+  assert.equal(main.packets_lost, 0);
 });
 
 test('every way to ask for a password is answered at the second request', { timeout: 40_000 }, async () => {

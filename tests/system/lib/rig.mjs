@@ -61,7 +61,7 @@ export async function decoded(file) {
 export class Rig {
   /**
    * options: {cameras: as in the simulator's configuration, with `clip` plain by default, set: options of the
-   * gateway, bystanders: clips recorded from the start, and what Cameras.start() takes}
+   * gateway, or a function of the cameras that gives them, bystanders: clips recorded from the start, and what Cameras.start() takes}
    */
   static async start({ cameras = [], set = {}, bystanders = ['plain', 'h265', 'aac'], load, tls } = {}) {
     const rig = new Rig();
@@ -73,7 +73,8 @@ export class Rig {
     rig.ids = new Map();
     rig.cameras = await Cameras.start({ config: { all_clips: true, cameras: config }, load, tls });
     try {
-      rig.gateway = await Gateway.start({ set: { 'ingest.allow': '127.0.0.0/8,::1', ...QUICK, ...set } });
+      const more = typeof set === 'function' ? set(rig.cameras) : set;
+      rig.gateway = await Gateway.start({ set: { 'ingest.allow': '127.0.0.0/8,::1', ...QUICK, ...more } });
       rig.department = (await rig.gateway.get('/api/v1/departments')).json.items[0].id;
       rig.bystanders = bystanders.map((clip) => `beside-${clip}`);
       for (const name of rig.bystanders) await rig.add(name, {}, { record: { mode: 'continuous' } });
