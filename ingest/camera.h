@@ -54,7 +54,7 @@ struct stream_seen {
     const char *transport; /* static text or NULL */
     char last_error[160];
     char note[120]; /* what is not as it should be while it plays; "": nothing */
-    char audio[48]; /* "AAC", or why there is none; "" : not known */
+    char audio[96]; /* "AAC", or why there is none; "" : not known */
 };
 
 struct stream {
@@ -78,7 +78,7 @@ struct stream {
     se_wall_ms since_ms;
     struct se_log_limit told; /* each stream has its own: one that flaps does not silence the others */
     se_mono_us last_frame_us;
-    char reason[160], audio_note[48];
+    char reason[160], audio_note[96];
     struct video_params video;
     struct audio_params audio;
     struct rate rate;

@@ -153,6 +153,27 @@ static void on_video(void *ctx, const struct video_params *params)
     stream_publish(stream);
 }
 
+/* Why there is no sound, for people. */
+static void audio_left_out(const struct audio_params *params, char *out, size_t size)
+{
+    static const struct {
+        const char *name, *words;
+    } known[] = {{"PCMA", "G.711 A-law"}, {"PCMU", "G.711 mu-law"}, {"G726-16", "G.726"},
+                 {"G726-24", "G.726"},    {"G726-32", "G.726"},     {"G726-40", "G.726"},
+                 {"G722", "G.722"},       {"MPA", "MPEG audio"},    {"opus", "Opus"}};
+    const char *words = params->name[0] ? params->name : "what the camera sends";
+    for (unsigned i = 0; i < SE_ARRAY_LEN(known); i++)
+        if (!strcasecmp(params->name, known[i].name))
+            words = known[i].words;
+    if (!strcasecmp(params->name, "mpeg4-generic") || !strcasecmp(params->name, "AAC"))
+        snprintf(out, size, "no sound: the camera's AAC is of a kind that is not known");
+    else if (!strcasecmp(params->name, "MP4A-LATM"))
+        snprintf(out, size,
+                 "no sound: AAC as LATM is not taken, only as MPEG4-GENERIC (set it at the camera)");
+    else
+        snprintf(out, size, "no sound: %.32s is not kept, only AAC (set it at the camera)", words);
+}
+
 static void on_audio(void *ctx, const struct audio_params *params)
 {
     struct stream *stream = ctx;
@@ -160,7 +181,7 @@ static void on_audio(void *ctx, const struct audio_params *params)
     if (params->codec == CODEC_AAC)
         snprintf(stream->audio_note, sizeof(stream->audio_note), "AAC");
     else
-        snprintf(stream->audio_note, sizeof(stream->audio_note), "%.24s cannot be kept", params->name);
+        audio_left_out(params, stream->audio_note, sizeof(stream->audio_note));
     hub_set_audio(stream->hub, params);
     if (records(stream) && params->codec == CODEC_AAC)
         recorder_audio(stream->camera->recorder, params);

@@ -7,7 +7,9 @@
  *   client_session.c    requests and answers, from OPTIONS to keep-alive
  *   client_transport.c  TCP or UDP: what is offered, what was taken, what worked before
  *   client_udp.c        sockets and reordering of a track over UDP
- *   client_media.c      bytes into messages and packets, packets into access units
+ *   client_media.c      bytes into messages and packets
+ *   client_tracks.c     what is pulled; packets into access units
+ *   client_watch.c      silence, signs of life, reports
  *   client_lazy.c       when a stream that nobody watches is read
  */
 #ifndef INGEST_RTSP_CLIENT_H
@@ -48,7 +50,10 @@ struct client_track {
     bool set_up;
     unsigned channel_rtp, channel_rtcp;
     struct client_udp *udp; /* its sockets; NULL: interleaved */
-    char *url;              /* for SETUP */
+    char *url, *control;    /* for SETUP; as the description has it */
+    unsigned url_form;      /* which way to join them was taken */
+    uint8_t other_type;     /* a payload type that it did not name … */
+    unsigned others;        /* … and how many packets in a row had it */
     struct rtp_receiver receiver;
 };
 
@@ -101,7 +106,7 @@ struct rtsp_client {
     struct se_watch watch;
     unsigned connection;     /* number of the open one: bytes of the one before are not its */
     unsigned session_number; /* changes when a session ends: nothing of it may be touched any more */
-    bool control_lost;       /* the camera closed the connection, and goes on sending over UDP */
+    const char *doubt;       /* why the session may be over, though packets still come; or NULL */
     struct client_tls *tls;  /* NULL: bytes go as they are */
     char *fingerprint;       /* of the certificate it must have, or NULL */
     const char *tls_ca_file; /* the option */
@@ -118,9 +123,13 @@ struct rtsp_client {
     struct rtsp_auth auth;
     bool auth_fresh;      /* the request in flight answers a challenge to itself */
     unsigned auth_rounds; /* challenges answered for the request in flight */
-    char *aggregate, *session;
+    bool auth_again;      /* it closed the connection after its challenge: once more */
+    bool cseq_true;       /* it answers with the CSeq it was asked with */
+    char *base, *aggregate, *session;
     unsigned session_timeout_s;
     bool has_get_parameter, keepalive_flip, without_range;
+    enum { PLAY_AGGREGATE, PLAY_URL, PLAY_TRACKS } play_form;
+    unsigned play_at; /* PLAY_TRACKS: the track being played */
     se_mono_us keepalive_due_us, report_due_us, probe_us;
     bool probe_answered;
     unsigned setup_at; /* track that is being set up */
@@ -162,6 +171,8 @@ void client_teardown(struct rtsp_client *client);
 void client_session_fini(struct rtsp_client *client);
 void client_write(struct rtsp_client *client, const void *data, size_t size);
 void client_write_more(struct rtsp_client *client);
+/* The camera closed the connection when a challenge was answered: the same on another one, once. */
+void client_session_again(struct rtsp_client *client);
 /* No answer came in time. */
 void client_session_late(struct rtsp_client *client);
 
@@ -217,9 +228,15 @@ void client_read(struct rtsp_client *client);
 /* client_lazy.c: after a change of state or of `watched`; and before the connection is closed. */
 void client_lazy(struct rtsp_client *client);
 void client_lazy_leave(struct rtsp_client *client);
+
+/* client_watch.c */
+void client_media_play(struct rtsp_client *client); /* PLAY was answered */
+
+/* client_tracks.c */
 /* Takes up what a description offers; fails the client when there is no video to have. */
 bool client_media_describe(struct rtsp_client *client, const struct sdp *sdp, const char *base);
-void client_media_play(struct rtsp_client *client); /* PLAY was answered */
+/* Another way to write the track's URL, after a SETUP that the camera does not know. false: there is none. */
+bool client_track_other_url(struct rtsp_client *client, struct client_track *track);
 void client_media_fini(struct rtsp_client *client, bool for_good);
 
 #endif

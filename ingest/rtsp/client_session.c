@@ -15,6 +15,10 @@ void client_write_more(struct rtsp_client *client)
 {
     struct se_str *out = &client->out;
     ssize_t n = out->len ? client_send(client, out->data, out->len) : 0;
+    if (n < 0 && n != -EAGAIN && client->auth_fresh && client->phase < PHASE_PLAYING) {
+        client_session_again(client);
+        return;
+    }
     if (n < 0 && n != -EAGAIN) {
         client_fail(client, client->phase == PHASE_PLAYING ? FAILURE_LOST : FAILURE_UNREACHABLE,
                     "the connection to the camera broke: %s", strerrordesc_np((int)-n));
@@ -66,6 +70,13 @@ static void request(struct rtsp_client *client, const char *method, const char *
     se_str_fini(&text);
 }
 
+static const char *play_url(const struct rtsp_client *client)
+{
+    if (client->play_form == PLAY_TRACKS)
+        return client->tracks[client->play_at].url;
+    return client->play_form == PLAY_URL ? client_url(client)->request : client->aggregate;
+}
+
 /* The request that the phase stands for. */
 static void send_phase(struct rtsp_client *client)
 {
@@ -85,7 +96,7 @@ static void send_phase(struct rtsp_client *client)
         break;
     }
     case PHASE_PLAY:
-        request(client, "PLAY", client->aggregate, client->without_range ? "" : "Range: npt=0.000-\r\n");
+        request(client, "PLAY", play_url(client), client->without_range ? "" : "Range: npt=0.000-\r\n");
         break;
     default:
         break;
@@ -111,7 +122,9 @@ void client_session_begin(struct rtsp_client *client)
 {
     client->cseq = 0;
     client->session_timeout_s = 60;
-    client->control_lost = false;
+    client->doubt = NULL;
+    client->cseq_true = false;
+    client->play_form = PLAY_AGGREGATE;
     client_transport_begin(client);
     client->has_get_parameter = client->without_range = client->keepalive_flip = false;
     enter(client, PHASE_OPTIONS);
@@ -138,9 +151,11 @@ void client_session_late(struct rtsp_client *client)
 void client_session_fini(struct rtsp_client *client)
 {
     rtsp_auth_fini(&client->auth);
+    free(client->base);
     free(client->aggregate);
     free(client->session);
-    client->aggregate = client->session = NULL;
+    client->base = client->aggregate = client->session = NULL;
+    client->auth_fresh = client->auth_again = false;
 }
 
 void client_teardown(struct rtsp_client *client)
@@ -175,6 +190,10 @@ static void challenged(struct rtsp_client *client, const struct rtsp_message *me
         return;
     }
     int r = rtsp_auth_challenge(&client->auth, message);
+    if (r < 0 && client->auth_fresh) {
+        client_fail(client, FAILURE_REFUSED, "the camera refused the user name or password");
+        return;
+    }
     if (r < 0) {
         client_fail(client, FAILURE_ANSWER, "the camera asks for a way of signing in that is not supported");
         return;
@@ -233,19 +252,26 @@ static void described(struct rtsp_client *client, const struct rtsp_message *mes
     }
     /* RFC 2326 C.1.1 */
     struct text base = rtsp_header(message, "Content-Base");
-    if (!rtsp_url_absolute(base))
+    if (!base.n)
         base = rtsp_header(message, "Content-Location");
     const char *own = client_url(client)->request;
-    if (!rtsp_url_absolute(base) || !text_printable(base, false) || base.n > RTSP_URL_MAX)
-        base = (struct text){own, strlen(own)};
-    se_free_ char *base_url = strndup(base.p, base.n);
+    bool usable = base.n <= RTSP_URL_MAX && text_printable(base, false);
+    free(client->base);
     free(client->aggregate);
-    client->aggregate = rtsp_url_join(base, sdp.control);
-    if (!base_url || !client->aggregate) {
+    client->aggregate = NULL;
+    if (usable && rtsp_url_absolute(base))
+        client->base = strndup(base.p, base.n);
+    else if (usable && base.n && base.p[0] == '/') /* a path alone */
+        client->base = rtsp_url_join((struct text){own, strlen(own)}, base);
+    else
+        client->base = strdup(own);
+    if (client->base)
+        client->aggregate = rtsp_url_join((struct text){client->base, strlen(client->base)}, sdp.control);
+    if (!client->aggregate) {
         client_fail(client, FAILURE_ANSWER, "the camera's description of the stream holds a broken URL");
         return;
     }
-    if (!client_media_describe(client, &sdp, base_url))
+    if (!client_media_describe(client, &sdp, client->base))
         return;
     client->setup_at = 0;
     enter(client, PHASE_SETUP);
@@ -324,6 +350,41 @@ static bool transport_status(unsigned status)
     return status == 461 || status == 406 || status == 451 || status == 501 || status == 551;
 }
 
+/* … and those that mean a URL it does not know. */
+static bool url_status(unsigned status)
+{
+    return status == 400 || status == 404 || status == 415 || status == 454 || status == 459 ||
+           status == 460 || status == 500;
+}
+
+/* Some want PLAY for the URL that was asked for, some for each track. */
+static bool play_otherwise(struct rtsp_client *client, unsigned status)
+{
+    if (client->play_form == PLAY_TRACKS || !url_status(status))
+        return false;
+    if (client->play_form == PLAY_AGGREGATE && strcmp(client->aggregate, client_url(client)->request) != 0) {
+        client->play_form = PLAY_URL;
+    } else {
+        client->play_form = PLAY_TRACKS;
+        client->play_at = 0;
+    }
+    enter(client, PHASE_PLAY);
+    return true;
+}
+
+/* PLAY for each track: the next one that was set up. false: that was the last. */
+static bool play_next(struct rtsp_client *client)
+{
+    if (client->play_form != PLAY_TRACKS)
+        return false;
+    while (++client->play_at < client->track_count)
+        if (client->tracks[client->play_at].set_up) {
+            enter(client, PHASE_PLAY);
+            return true;
+        }
+    return false;
+}
+
 static void refused(struct rtsp_client *client, const struct rtsp_message *message)
 {
     unsigned status = message->status;
@@ -333,6 +394,11 @@ static void refused(struct rtsp_client *client, const struct rtsp_message *messa
     }
     if (client->phase == PHASE_SETUP && client->tracks[client->setup_at].kind != SDP_VIDEO) {
         next_setup(client);
+        return;
+    }
+    if (client->phase == PHASE_SETUP && url_status(status) &&
+        client_track_other_url(client, &client->tracks[client->setup_at])) {
+        enter(client, PHASE_SETUP);
         return;
     }
     if (client->phase == PHASE_SETUP && transport_status(status)) {
@@ -345,6 +411,13 @@ static void refused(struct rtsp_client *client, const struct rtsp_message *messa
     if (client->phase == PHASE_PLAY && status == 457 && !client->without_range) {
         client->without_range = true;
         enter(client, PHASE_PLAY);
+        return;
+    }
+    if (client->phase == PHASE_PLAY && play_otherwise(client, status))
+        return;
+    if (client->phase == PHASE_PLAY && client->play_form == PLAY_TRACKS && client->play_at > 0) {
+        if (!play_next(client)) /* without the sound */
+            playing(client);
         return;
     }
     if (status == 404)
@@ -371,7 +444,8 @@ static void succeeded(struct rtsp_client *client, const struct rtsp_message *mes
         set_up(client, message);
         break;
     case PHASE_PLAY:
-        playing(client);
+        if (!play_next(client))
+            playing(client);
         break;
     default:
         break;
@@ -383,7 +457,7 @@ static void kept_alive(struct rtsp_client *client, const struct rtsp_message *me
 {
     client->probe_answered = true;
     if (message->status == 454) {
-        client_fail(client, FAILURE_LOST, "the camera ended the session");
+        client->doubt = "the camera ended the session";
     } else if (message->status == 401) {
         if (client->username && rtsp_auth_challenge(&client->auth, message) == 0 && !client->auth_fresh) {
             client->auth_fresh = true; /* once for each keep-alive */
@@ -399,13 +473,49 @@ static void kept_alive(struct rtsp_client *client, const struct rtsp_message *me
 /* Cameras ask, too. */
 static void serve(struct rtsp_client *client, const struct rtsp_message *message)
 {
-    bool known = text_is(message->method, "OPTIONS") || text_is(message->method, "GET_PARAMETER") ||
-                 text_is(message->method, "SET_PARAMETER");
+    static const char *const methods[] = {"OPTIONS",  "GET_PARAMETER", "SET_PARAMETER",
+                                          "ANNOUNCE", "REDIRECT",      "TEARDOWN"};
+    bool known = false;
+    for (unsigned i = 0; i < SE_ARRAY_LEN(methods); i++)
+        known |= text_is(message->method, methods[i]);
     int64_t cseq = text_number(rtsp_header(message, "CSeq"), UINT32_MAX);
     char answer[96];
     int n = snprintf(answer, sizeof(answer), "RTSP/1.0 %s\r\nCSeq: %lld\r\n\r\n",
                      known ? "200 OK" : "501 Not Implemented", (long long)(cseq < 0 ? 0 : cseq));
+    unsigned session = client->session_number;
     client_write(client, answer, (size_t)n);
+    /* It goes away, or wants us to: found again, and where it is then, by a new try. */
+    if (client->session_number == session && client->phase == PHASE_PLAYING &&
+        (text_is(message->method, "TEARDOWN") || text_is(message->method, "REDIRECT")))
+        client_fail(client, FAILURE_LOST, "the camera ended the stream");
+}
+
+/* There are cameras that answer all requests with one CSeq, or none. Those that showed that they know better
+ * are taken at their word. */
+static bool answers_us(struct rtsp_client *client, const struct rtsp_message *message)
+{
+    int64_t cseq = text_number(rtsp_header(message, "CSeq"), UINT32_MAX);
+    if (cseq == (int64_t)client->cseq)
+        client->cseq_true = true;
+    return cseq < 0 || cseq == (int64_t)client->cseq || !client->cseq_true;
+}
+
+void client_session_again(struct rtsp_client *client)
+{
+    if (client->auth_again) {
+        client_fail(client, FAILURE_REFUSED,
+                    "the camera closes the connection when it is given the password");
+        return;
+    }
+    se_timer_cancel(&client->deadline);
+    client->session_number++;
+    client_disconnect(client);
+    client_media_fini(client, false);
+    free(client->session);
+    client->session = NULL;
+    client->auth_again = true;
+    client->phase = PHASE_WAIT;
+    client_connect(client);
 }
 
 void client_answer(struct rtsp_client *client, const struct rtsp_message *message)
@@ -414,11 +524,8 @@ void client_answer(struct rtsp_client *client, const struct rtsp_message *messag
         serve(client, message);
         return;
     }
-    int64_t cseq = text_number(rtsp_header(message, "CSeq"), UINT32_MAX);
-    if (message->status < 200 || (cseq >= 0 && cseq < client->cseq))
-        return; /* provisional, or to a request that nobody waits for any more */
-    if (client->phase == PHASE_PLAYING && cseq > (int64_t)client->cseq)
-        return; /* to a request that was never made */
+    if (message->status < 200 || !answers_us(client, message))
+        return; /* provisional, or to a request that nobody made or waits for any more */
     if (client->phase == PHASE_PLAYING)
         kept_alive(client, message);
     else if (client->phase < PHASE_OPTIONS)

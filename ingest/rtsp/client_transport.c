@@ -128,7 +128,11 @@ bool client_transport_other(struct rtsp_client *client)
 void client_transport_refused(struct rtsp_client *client, unsigned status)
 {
     const struct client_way *way = &client->way;
-    if (client->tls)
+    if (status == 200) /* it said yes, and chose another */
+        client_fail(client, FAILURE_ANSWER,
+                    "the camera does not send RTP over %s: set the stream's transport to auto or %s",
+                    way_name(way->now), way->now == TRANSPORT_UDP ? "tcp" : "udp");
+    else if (client->tls)
         client_fail(client, FAILURE_ANSWER, "the camera does not send RTP over the RTSPS connection (%u)",
                     status);
     else if (way->wanted == TRANSPORT_AUTO)

@@ -128,8 +128,12 @@ static void take_packet(struct client_udp *udp, bool control, const uint8_t *dat
         return;
     }
     struct rtp_packet packet;
-    if (rtp_parse(data, size, &packet) < 0 || packet.payload_type != udp->track->payload_type)
+    if (rtp_parse(data, size, &packet) < 0)
         return;
+    if (packet.payload_type != udp->track->payload_type) {
+        client_rtp(client, udp->track, data, size); /* which knows what to do with it */
+        return;
+    }
     se_mono_us now = se_loop_now_us(client->loop);
     rtp_arrived(&udp->track->receiver, &packet, udp->track->clock, now);
     reorder_push(&udp->reorder, packet.ssrc, packet.sequence, data, size, now, in_order, udp);

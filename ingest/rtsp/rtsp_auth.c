@@ -13,6 +13,7 @@
 struct challenge {
     struct text scheme;
     struct text realm, nonce, opaque, algorithm, qop, stale;
+    bool quoted; /* the algorithm */
 };
 
 static void set_parameter(struct challenge *challenge, struct text name, struct text value)
@@ -54,6 +55,8 @@ static bool take_challenge(struct text *rest, struct challenge *ret_challenge)
             continue;
         }
         *rest = text_trim(text_skip(after, 1));
+        if (text_is(word, "algorithm"))
+            challenge.quoted = rest->n && rest->p[0] == '"';
         set_parameter(&challenge, word, text_take_value(rest));
     }
     *ret_challenge = challenge;
@@ -62,10 +65,27 @@ static bool take_challenge(struct text *rest, struct challenge *ret_challenge)
 
 static bool list_has(struct text list, const char *word)
 {
-    while (list.n)
-        if (text_is(text_trim(text_cut(&list, ',')), word))
-            return true;
+    while (list.n) {
+        struct text part = text_trim(text_cut(&list, ','));
+        while (part.n)
+            if (text_is(text_cut(&part, ' '), word))
+                return true;
+    }
     return false;
+}
+
+/* SHA-256, sha256, SHA_256: word is without what lies between. */
+static bool spelt(struct text text, const char *word)
+{
+    for (; text.n; text = text_skip(text, 1)) {
+        char c = text.p[0];
+        if (c == '-' || c == '_' || c == ' ')
+            continue;
+        if (!*word || ((c ^ *word) & ~32) || ((c | 32) >= 'a' && (c | 32) <= 'z' ? 0 : c != *word))
+            return false;
+        word++;
+    }
+    return !*word;
 }
 
 static enum auth_scheme scheme_of(const struct challenge *challenge)
@@ -77,9 +97,9 @@ static enum auth_scheme scheme_of(const struct challenge *challenge)
     if (challenge->qop.n && !list_has(challenge->qop, "auth"))
         return AUTH_NONE; /* auth-int alone */
     struct text algorithm = challenge->algorithm;
-    if (!algorithm.n || text_is(algorithm, "MD5") || text_is(algorithm, "MD5-sess"))
+    if (!algorithm.n || spelt(algorithm, "MD5") || spelt(algorithm, "MD5sess"))
         return AUTH_DIGEST_MD5;
-    if (text_is(algorithm, "SHA-256") || text_is(algorithm, "SHA-256-sess"))
+    if (spelt(algorithm, "SHA256") || spelt(algorithm, "SHA256sess"))
         return AUTH_DIGEST_SHA256;
     return AUTH_NONE;
 }
@@ -103,7 +123,8 @@ static int adopt(struct rtsp_auth *auth, const struct challenge *challenge, enum
     }
     auth->scheme = scheme;
     auth->session = challenge->algorithm.n > 5 &&
-                    text_is(text_skip(challenge->algorithm, challenge->algorithm.n - 5), "-sess");
+                    text_is(text_skip(challenge->algorithm, challenge->algorithm.n - 4), "sess");
+    auth->quoted = challenge->quoted;
     auth->qop = challenge->qop.n > 0;
     auth->stale = text_is(challenge->stale, "true");
     return 0;
@@ -212,7 +233,7 @@ void rtsp_auth_header(struct rtsp_auth *auth, const char *method, const char *ur
     put_quoted(out, "uri", url);
     se_str_printf(out, ", response=\"%s\"", response);
     if (auth->algorithm)
-        se_str_printf(out, ", algorithm=%s", auth->algorithm);
+        se_str_printf(out, auth->quoted ? ", algorithm=\"%s\"" : ", algorithm=%s", auth->algorithm);
     if (auth->opaque)
         se_str_printf(out, ", opaque=\"%s\"", auth->opaque);
     if (auth->qop || auth->session)

@@ -12,6 +12,7 @@ struct rtsp_auth {
     enum auth_scheme scheme;
     bool session; /* MD5-sess, SHA-256-sess */
     bool qop;     /* qop=auth */
+    bool quoted;  /* the algorithm was, and goes back so: some compare */
     bool stale;   /* the password was right, the nonce too old */
     char *realm, *nonce, *opaque, *algorithm;
     uint32_t uses; /* of this nonce */

@@ -122,7 +122,7 @@ struct text rtsp_header(const struct rtsp_message *message, const char *name)
 bool rtsp_session_parse(struct text value, struct text *ret_id, unsigned *ret_timeout_s)
 {
     struct text id = text_trim(text_cut(&value, ';'));
-    if (!id.n || id.n > 256 || !text_printable(id, false))
+    if (!id.n || id.n > 256 || !text_printable(id, true))
         return false;
     *ret_id = id;
     *ret_timeout_s = 60;

@@ -159,3 +159,28 @@ char *rtsp_url_join(struct text base, struct text control)
         return se_asprintf("%.*s%.*s", (int)base.n, base.p, (int)control.n, control.p);
     return se_asprintf("%.*s/%.*s", (int)base.n, base.p, (int)control.n, control.p);
 }
+
+static struct text before(struct text text, char c)
+{
+    return text_cut(&text, c);
+}
+
+char *rtsp_url_join_path(struct text base, struct text control)
+{
+    base = text_trim(base);
+    struct text path = before(base, '?'), query = text_skip(base, path.n);
+    se_free_ char *joined = rtsp_url_join(path, control);
+    if (!joined || !text_printable(query, false))
+        return NULL;
+    return se_asprintf("%s%.*s", joined, (int)query.n, query.n ? query.p : "");
+}
+
+char *rtsp_url_resolve(struct text base, struct text control)
+{
+    base = before(text_trim(base), '?');
+    struct text rest = text_skip(base, text_begins(base, "rtsps://") ? 8 : 7);
+    const char *slash = rest.n ? memrchr(rest.p, '/', rest.n) : NULL;
+    if (slash)
+        base.n = (size_t)(slash - base.p);
+    return rtsp_url_join(base, control);
+}

@@ -28,5 +28,9 @@ bool rtsp_url_absolute(struct text text);
  * appended behind a slash, after the base's query where it has one, as cameras expect it. malloc'd; NULL: out
  * of memory, or characters that no URL has. */
 char *rtsp_url_join(struct text base, struct text control);
+/* The same, but before the base's query; and as RFC 3986 5.2 resolves it, in the place of the last segment.
+ */
+char *rtsp_url_join_path(struct text base, struct text control);
+char *rtsp_url_resolve(struct text base, struct text control);
 
 #endif

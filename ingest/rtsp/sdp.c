@@ -26,17 +26,41 @@ static enum codec codec_by_name(struct text name)
     return CODEC_OTHER;
 }
 
+/* What stands behind the first word. */
+static struct text after_word(struct text text)
+{
+    while (text.n && !text_blank(text.p[0]))
+        text = text_skip(text, 1);
+    return text_trim(text);
+}
+
 /* "96 H264/90000", "97 mpeg4-generic/16000/1" */
 static void rtpmap(struct text value, struct sdp_media *media)
 {
-    struct text rest = value;
-    text_cut(&rest, ' ');
-    rest = text_trim(rest);
+    struct text rest = after_word(value);
     media->name = text_trim(text_cut(&rest, '/'));
-    int64_t clock = text_number(text_cut(&rest, '/'), 10000000), channels = text_number(rest, 64);
+    media->codec = codec_by_name(media->name);
+    bool said = rest.n > 0;
+    int64_t clock = text_number(text_trim(text_cut(&rest, '/')), 10000000);
+    int64_t channels = text_number(text_trim(rest), 64);
+    /* Video has one clock only (RFC 6184, 7798): it may be left out, but not be nonsense. */
+    if (!said && (media->codec == CODEC_H264 || media->codec == CODEC_H265))
+        clock = 90000;
     media->clock = clock > 0 ? (uint32_t)clock : 0;
     media->channels = channels > 0 ? (unsigned)channels : 1;
-    media->codec = codec_by_name(media->name);
+}
+
+/* A dynamic payload type of video that no rtpmap names: its parameters tell what it is. */
+static void guess(struct sdp_media *media)
+{
+    bool h265 = sdp_fmtp(media->fmtp, "sprop-vps").n || sdp_fmtp(media->fmtp, "sprop-sps").n;
+    bool h264 = sdp_fmtp(media->fmtp, "sprop-parameter-sets").n ||
+                sdp_fmtp(media->fmtp, "packetization-mode").n || sdp_fmtp(media->fmtp, "profile-level-id").n;
+    if (media->kind != SDP_VIDEO || media->payload < 96 || media->name.n || (!h264 && !h265))
+        return;
+    media->codec = h265 ? CODEC_H265 : CODEC_H264;
+    media->name = h265 ? TEXT("H265") : TEXT("H264");
+    media->clock = 90000;
 }
 
 /* RFC 3551 table 4: the static types that cameras use. */
@@ -58,13 +82,21 @@ static void static_payload(struct sdp_media *media)
     }
 }
 
+static struct text take_word(struct text *rest)
+{
+    struct text word = *rest;
+    *rest = after_word(*rest);
+    word.n = rest->n ? (size_t)(rest->p - word.p) : word.n;
+    return text_trim(word);
+}
+
 /* Of several formats of one section, the first that can be carried; else the first. */
 static void section_end(const struct section *section, struct sdp_media *media)
 {
     struct text formats = section->formats;
     bool chosen = false;
     while (formats.n && !(chosen && media->codec != CODEC_OTHER)) {
-        struct text format = text_trim(text_cut(&formats, ' '));
+        struct text format = take_word(&formats);
         int64_t payload = text_number(format, 127);
         if (payload < 0)
             continue;
@@ -75,13 +107,13 @@ static void section_end(const struct section *section, struct sdp_media *media)
         for (unsigned i = 0; i < section->rtpmaps; i++)
             if (text_number(section->rtpmap[i], 127) == payload)
                 rtpmap(section->rtpmap[i], &candidate);
-        if (chosen && (candidate.codec == CODEC_OTHER || !candidate.clock))
-            continue;
         for (unsigned i = 0; i < section->fmtps; i++)
             if (text_number(section->fmtp[i], 127) == payload) {
-                candidate.fmtp = section->fmtp[i];
-                text_cut(&candidate.fmtp, ' ');
+                candidate.fmtp = after_word(section->fmtp[i]);
             }
+        guess(&candidate);
+        if (chosen && (candidate.codec == CODEC_OTHER || !candidate.clock))
+            continue;
         *media = candidate;
         chosen = true;
     }
@@ -94,13 +126,14 @@ static void media_line(struct text value, struct section *section, struct sdp_me
 {
     *section = (struct section){0};
     *media = (struct sdp_media){.kind = SDP_OTHER, .codec = CODEC_OTHER, .payload = 255};
-    struct text rest = value, kind = text_trim(text_cut(&rest, ' '));
+    struct text kind = take_word(&value);
     media->kind = text_is(kind, "video") ? SDP_VIDEO : text_is(kind, "audio") ? SDP_AUDIO : SDP_OTHER;
-    text_cut(&rest, ' ');
-    struct text profile = text_cut(&rest, ' ');
-    if (!text_begins(profile, "RTP/"))
+    take_word(&value); /* port */
+    struct text profile = take_word(&value);
+    media->encrypted = media->kind == SDP_VIDEO && text_begins(profile, "RTP/SAVP");
+    if (!text_begins(profile, "RTP/") || media->encrypted)
         media->kind = SDP_OTHER;
-    section->formats = text_trim(rest);
+    section->formats = value;
 }
 
 static void attribute(struct text value, struct sdp *sdp, struct section *section, struct sdp_media *media)
@@ -122,8 +155,10 @@ int sdp_parse(const void *data, size_t size, struct sdp *ret_sdp)
     struct sdp_media *media = NULL;
     struct text rest = {data, size};
     bool full = false, any = false;
+    /* Lines end in CR LF; some write LF alone, some CR alone. */
+    char end = rest.n && memchr(rest.p, '\n', rest.n) ? '\n' : '\r';
     while (rest.n) {
-        struct text line = text_trim(text_cut(&rest, '\n'));
+        struct text line = text_trim(text_cut(&rest, end));
         if (line.n < 2 || line.p[1] != '=')
             continue;
         struct text value = text_trim(text_skip(line, 2));

@@ -16,6 +16,7 @@ struct sdp_media {
     unsigned payload; /* RTP payload type */
     uint32_t clock;   /* Hz */
     unsigned channels;
+    bool encrypted;   /* SRTP: kind is SDP_OTHER then */
     struct text name; /* encoding name, "H264" */
     struct text control, fmtp;
 };

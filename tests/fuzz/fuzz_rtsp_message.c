@@ -28,10 +28,14 @@ static void look_at(const struct rtsp_message *message)
         rtsp_auth_fini(&auth);
     }
     struct text base = rtsp_header(message, "Content-Base");
-    char *url = rtsp_url_join(base, rtsp_header(message, "Location"));
-    if (url && !text_printable((struct text){url, strlen(url)}, false))
-        abort();
-    free(url);
+    static char *(*const joins[])(struct text base, struct text control) = {rtsp_url_join, rtsp_url_join_path,
+                                                                            rtsp_url_resolve};
+    for (unsigned i = 0; i < SE_ARRAY_LEN(joins); i++) {
+        char *url = joins[i](base, rtsp_header(message, "Location"));
+        if (url && !text_printable((struct text){url, strlen(url)}, false))
+            abort();
+        free(url);
+    }
 }
 
 static void as_url(const uint8_t *data, size_t size)

@@ -233,13 +233,16 @@ static inline void on_audio(void *ctx, const struct audio_params *params)
 {
 }
 
+static bool any_size; /* of units: a test sends others than those of put_picture() */
+
 static inline void on_unit(void *ctx, struct access_unit *unit)
 {
     struct pull *pull = ctx;
     pull->units++;
     pull->arrivals += unit->arrived_us != pull->arrived_us;
     pull->arrived_us = unit->arrived_us;
-    assert_int_equal(unit->data->size, 8);
+    if (!any_size)
+        assert_int_equal(unit->data->size, 8);
 }
 
 static inline void check(struct se_timer *timer)

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/error.h"
 #include "rtsp/rtsp_auth.h"
 
 static int challenge(struct rtsp_auth *auth, const char *headers)
@@ -121,6 +122,43 @@ static void the_strongest_of_several_is_taken(void **state)
     rtsp_auth_fini(&auth);
 }
 
+/* Hikvision and its like quote the algorithm and compare what comes back; others spell it as they please. */
+static void algorithms_in_odd_spellings(void **state)
+{
+    static const struct {
+        const char *challenge, *back;
+        enum auth_scheme scheme;
+        bool session, qop;
+    } table[] = {
+        {"algorithm=\"SHA-256\", stale=\"FALSE\"", "algorithm=\"SHA-256\"", AUTH_DIGEST_SHA256, false, false},
+        {"algorithm=sha256", "algorithm=sha256", AUTH_DIGEST_SHA256, false, false},
+        {"algorithm=SHA_256-Sess, qop=\"auth\"", "algorithm=SHA_256-Sess", AUTH_DIGEST_SHA256, true, true},
+        {"ALGORITHM = md5", "algorithm=md5", AUTH_DIGEST_MD5, false, false},
+        {"algorithm=\"MD-5\", qop=\"auth-int, auth\"", "algorithm=\"MD-5\"", AUTH_DIGEST_MD5, false, true},
+        {"algorithm=, qop=\"\"", NULL, AUTH_DIGEST_MD5, false, false},
+        {"qop=\"auth auth-int\"", NULL, AUTH_DIGEST_MD5, false, true},
+        {"algorithm=SHA-25", NULL, AUTH_NONE, false, false},
+        {"algorithm=MD55", NULL, AUTH_NONE, false, false},
+        {"algorithm=SHA-512-256", NULL, AUTH_NONE, false, false},
+    };
+    for (unsigned i = 0; i < SE_ARRAY_LEN(table); i++) {
+        struct rtsp_auth auth = {0};
+        struct se_str out = {0};
+        char header[256];
+        snprintf(header, sizeof(header), "WWW-Authenticate: digest  nonce=\"n\",realm=\"r\", %s\r\n",
+                 table[i].challenge);
+        assert_int_equal(challenge(&auth, header), table[i].scheme == AUTH_NONE ? -ENOENT : 0);
+        assert_int_equal(auth.scheme, table[i].scheme);
+        assert_int_equal(auth.session, table[i].session);
+        assert_int_equal(auth.qop, table[i].qop);
+        rtsp_auth_header(&auth, "DESCRIBE", "rtsp://h/", "u", "p", "0", &out);
+        if (table[i].back)
+            assert_non_null(strstr(out.data, table[i].back));
+        se_str_fini(&out);
+        rtsp_auth_fini(&auth);
+    }
+}
+
 static void what_cannot_be_answered_is_said(void **state)
 {
     struct rtsp_auth auth = {0};
@@ -140,6 +178,7 @@ int main(void)
         cmocka_unit_test(digest_with_a_session_key),
         cmocka_unit_test(basic),
         cmocka_unit_test(the_strongest_of_several_is_taken),
+        cmocka_unit_test(algorithms_in_odd_spellings),
         cmocka_unit_test(what_cannot_be_answered_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

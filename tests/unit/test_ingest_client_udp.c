@@ -480,6 +480,68 @@ static void a_multicast_group_is_not_joined(void **state)
     fails_with(offer_multicast, "to a multicast group only");
 }
 
+/* One that has UDP only, and other words for it. */
+static const char *words;
+static void say_otherwise(struct camera *camera, int fd)
+{
+    struct media media;
+    struct request request;
+    media_open(&media);
+    while (next_request(camera, fd, &request)) {
+        if (strcmp(request.method, "SETUP") != 0) {
+            bool plays_now = behave(fd, &request);
+            for (unsigned i = 0; plays_now && i < 5; i++)
+                send_nth(&media, i);
+        } else if (asks_udp(&request)) {
+            take_setup(&media, fd, &request);
+        } else if (*words) {
+            reply(fd, &request, words, "", "");
+        } else { /* takes it, and means UDP */
+            reply(fd, &request, "200 OK", "Transport: RTP/AVP;unicast;server_port=9000-9001\r\n", "");
+        }
+    }
+    media_close(&media);
+}
+
+static void other_words_for_461(void **state)
+{
+    static const char *const all[] = {"406 TCP TRANSPORT IS NOT SUPPORTED", "451 Parameter Not Understood",
+                                      "551 Option Not Supported", ""};
+    for (unsigned i = 0; i < SE_ARRAY_LEN(all); i++) {
+        struct camera camera;
+        struct pull pull;
+        words = all[i];
+        camera_start(&camera, say_otherwise);
+        pull_until(&pull, &camera, "127.0.0.1", URL, five_units);
+        camera_stop(&camera);
+        assert_string_equal(pull.stats.transport, "udp");
+        assert_int_equal(camera.connections, 1);
+    }
+}
+
+/* Takes TCP whatever it is asked for, but at first refuses to be asked for it. */
+static void interleave_always(struct camera *camera, int fd)
+{
+    struct request request;
+    while (next_request(camera, fd, &request)) {
+        if (!strcmp(request.method, "SETUP") && !asks_udp(&request))
+            reply(fd, &request, "461 Unsupported Transport", "", "");
+        else if (behave(fd, &request))
+            for (unsigned i = 0; i < 5; i++)
+                put_picture(camera, fd, 0);
+    }
+}
+
+static void interleaved_where_udp_was_asked_for(void **state)
+{
+    struct camera camera;
+    struct pull pull;
+    plays(interleave_always, &camera, &pull, URL);
+    assert_string_equal(pull.stats.transport, "tcp");
+    given.transport = TRANSPORT_UDP;
+    fails_with(interleave_always, "does not send RTP over UDP: set the stream's transport to auto or tcp");
+}
+
 static int reset(void **state)
 {
     memset(&given, 0, sizeof(given));
@@ -507,6 +569,8 @@ int main(void)
         TEST(silence_is_a_stall),
         TEST(packets_of_others_are_left_out),
         TEST(a_multicast_group_is_not_joined),
+        TEST(other_words_for_461),
+        TEST(interleaved_where_udp_was_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -557,16 +557,11 @@ static void what_cannot_be_pulled_says_why(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_camera_is_pulled_seen_and_told),
-        T(reasons_are_told_states_once),
-        T(only_what_changed_is_started_anew),
-        T(on_demand_pulls_while_somebody_watches),
-        T(a_source_is_told_who_watches),
-        T(disabled_and_off),
-        T(what_cannot_be_pulled_says_why),
-        cmocka_unit_test(rates_are_of_the_last_seconds),
-        cmocka_unit_test(cameras_come_and_go),
-        cmocka_unit_test(addresses),
+        T(a_camera_is_pulled_seen_and_told),   T(reasons_are_told_states_once),
+        T(only_what_changed_is_started_anew),  T(on_demand_pulls_while_somebody_watches),
+        T(a_source_is_told_who_watches),       T(disabled_and_off),
+        T(what_cannot_be_pulled_says_why),     cmocka_unit_test(rates_are_of_the_last_seconds),
+        cmocka_unit_test(cameras_come_and_go), cmocka_unit_test(addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

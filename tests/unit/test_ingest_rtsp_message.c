@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "rtsp/interleaved.h"
 #include "ingest/rtsp_message.h"
+#include "rtsp/interleaved.h"
 #include "rtsp/rtsp_url.h"
 
 static long parse(const char *text, char *buffer, size_t size, struct rtsp_message *message)
