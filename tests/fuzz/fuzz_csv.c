@@ -36,6 +36,8 @@ static void check_rows(const char *text, size_t size)
         } else if (known) {
             se_json_ *errors = json_array();
             se_json_ *camera = import_row_json(&columns, &row, rows & 1, rows & 2, errors);
+            if (camera && !json_is_object(camera))
+                abort();
         }
     }
     if (known)
