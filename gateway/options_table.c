@@ -55,6 +55,7 @@ const struct option_def options_table[] = {
     INT("ingest", "retry_unreachable_max_ms", "5000", 10, 3600000, "most milliseconds between tries of a camera that does not answer"),
     INT("ingest", "auth_retry_s", "600", 1, DAY_S, "seconds between tries once a camera has refused the password three times"),
     INT("ingest", "keepalive_s", "0", 0, 3600, "seconds between RTSP keep-alives; 0: from the session's time-out"),
+    INT("ingest", "metrics_cameras", "1000", 0, 20000, "cameras with figures of their own in /metrics, the first by id"),
     TEXT("ingest", "tls_ca_file", "", "certificates (PEM) of the authorities that may vouch for rtsps:// cameras; empty: the system's"),
     TEXT("ingest", "udp_ports", "", "range of local UDP ports for cameras that send over UDP, 40000-49999; empty: the kernel chooses"),
     INT("ingest", "udp_reorder_ms", "100", 0, 5000, "milliseconds a UDP packet waits for those before it"),

@@ -100,6 +100,18 @@ static int insert(struct ingest *ingest, struct camera *camera)
     return 0;
 }
 
+unsigned ingest_some_cameras(struct ingest *ingest, struct camera **ret_cameras, unsigned max,
+                             unsigned *ret_all)
+{
+    pthread_mutex_lock(&ingest->table);
+    unsigned count = ingest->count < max ? ingest->count : max;
+    for (unsigned i = 0; i < count; i++)
+        ret_cameras[i] = camera_ref(ingest->cameras[i]);
+    *ret_all = ingest->count;
+    pthread_mutex_unlock(&ingest->table);
+    return count;
+}
+
 static struct camera *take_out(struct ingest *ingest, const char *id)
 {
     unsigned at;
@@ -198,6 +210,7 @@ int ingest_new(const struct ingest_deps *deps, struct ingest **ret_ingest, struc
         se_fail(err, r, "ingest cannot start: %s", strerrordesc_np(-r));
         goto fail;
     }
+    se_metrics_collector(ingest_cameras_collect, ingest);
     *ret_ingest = ingest;
     return 0;
 
@@ -238,6 +251,7 @@ void ingest_free(struct ingest *ingest)
 {
     if (!ingest)
         return;
+    se_metrics_collector_remove(ingest_cameras_collect, ingest);
     for (unsigned i = 0; i < ingest->loop_count; i++)
         if (ingest->loops[i].running)
             (void)se_loop_call(ingest->loops[i].loop, end_loop, &(struct ending){ingest, &ingest->loops[i]});

@@ -99,6 +99,11 @@ static void escape(struct se_str *out, const char *text, bool quotes)
     }
 }
 
+void se_metrics_escape(struct se_str *out, const char *label_value)
+{
+    escape(out, label_value, true);
+}
+
 void se_metrics_family(struct se_str *out, const char *name, const char *help, enum se_metric_type type)
 {
     se_str_printf(out, "# HELP %s ", name);

@@ -47,6 +47,7 @@ before(async () => {
       // Shorter than by default, and still longer than a busy test machine pauses.
       'ingest.stall_ms': 4000,
       'ingest.answer_timeout_ms': 4000,
+      'ingest.metrics_cameras': habits.length,
       'ingest.udp_loss_window_ms': 1000,
       'ingest.retry_min_ms': 100,
       'ingest.retry_max_ms': 400,
@@ -207,6 +208,18 @@ test('over RTSPS: known by its fingerprint, else offline with the fingerprint th
   });
   assert.equal(answer.status, 200, answer.text);
   await becomes('unknown', 'live');
+});
+
+test('each camera has figures of its own in /metrics', async () => {
+  const of = (name, what, more = '') =>
+    gateway.metric(`sharpeyes_camera_${what}{camera="${ids.get(name)}",stream="main"${more}}`);
+  await becomes('drops', 'live');
+  assert.equal(await of('drops', 'state', ',state="live"'), 1);
+  assert.ok((await of('drops', 'reconnects_total')) >= 1);
+  assert.ok((await of('drops', 'fps')) > 5 && (await of('drops', 'bitrate_bps')) > 10_000);
+  assert.ok((await of('udp-only', 'packets_lost_total')) > 0);
+  assert.equal(await of('tcp-only', 'packets_lost_total'), 0);
+  assert.equal(await gateway.metric('sharpeyes_camera_metrics_left_out'), ids.size - habits.length);
 });
 
 test('nobody else noticed any of it', async () => {

@@ -34,6 +34,8 @@ static inline void se_metric_set(struct se_metric *metric, int64_t n)
     atomic_store_explicit(&metric->value, n, memory_order_relaxed);
 }
 
+/* For collectors that write their samples themselves: a label's value, to stand between quotes. */
+void se_metrics_escape(struct se_str *out, const char *label_value);
 /* For collectors: HELP and TYPE lines, then samples. label values are escaped. */
 void se_metrics_family(struct se_str *out, const char *name, const char *help, enum se_metric_type type);
 void se_metrics_sample(struct se_str *out, const char *name, const char *label, const char *label_value,
