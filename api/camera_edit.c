@@ -282,6 +282,22 @@ static void apply_fingerprint(struct camera_edit_stream *stream, struct fields *
     fields->bad |= put(&stream->tls_fingerprint, n ? digits : NULL) < 0;
 }
 
+static void apply_members(struct camera_edit_stream *stream, struct fields *fields)
+{
+    if (field_given(fields, "url")) {
+        apply_url(stream, fields);
+    } else if (!stream->there) {
+        field_wrong(fields, "url", "is missing");
+    }
+    apply_credentials(stream, fields);
+    const char *transport =
+        field_word(fields, "transport", transports, stream->transport ? stream->transport : "auto");
+    const char *engine = field_word(fields, "engine", engines, stream->engine ? stream->engine : "auto");
+    apply_fingerprint(stream, fields);
+    stream->there = true;
+    fields->bad = fields->bad || put(&stream->transport, transport) < 0 || put(&stream->engine, engine) < 0;
+}
+
 static void apply_stream(struct camera_edit *edit, struct fields *fields, size_t index, const json_t *json,
                          bool seen[STREAM_ROLES])
 {
@@ -299,20 +315,8 @@ static void apply_stream(struct camera_edit *edit, struct fields *fields, size_t
         return;
     }
     seen[which] = true;
-    struct camera_edit_stream *stream = &edit->streams[which];
-    if (field_given(&inner, "url")) {
-        apply_url(stream, &inner);
-    } else if (!stream->there) {
-        field_wrong(&inner, "url", "is missing");
-    }
-    apply_credentials(stream, &inner);
-    const char *transport =
-        field_word(&inner, "transport", transports, stream->transport ? stream->transport : "auto");
-    const char *engine = field_word(&inner, "engine", engines, stream->engine ? stream->engine : "auto");
-    apply_fingerprint(stream, &inner);
-    stream->there = true;
-    fields->bad = fields->bad || inner.bad || put(&stream->transport, transport) < 0 ||
-                  put(&stream->engine, engine) < 0;
+    apply_members(&edit->streams[which], &inner);
+    fields->bad = fields->bad || inner.bad;
 }
 
 static void apply_streams(struct camera_edit *edit, struct fields *fields, bool is_new)
@@ -378,6 +382,20 @@ int camera_edit_apply(struct camera_edit *edit, const json_t *json, const char *
     apply_location(edit, &fields);
     apply_record(edit, &fields);
     apply_streams(edit, &fields, is_new);
+    return fields_end(&fields);
+}
+
+int camera_edit_apply_stream(struct camera_edit *edit, enum stream_role role, const json_t *json,
+                             struct http_response *res)
+{
+    struct fields fields = {.json = json, .res = res};
+    if (!json_is_object(json)) {
+        return http_problem(res, 422, "Send a JSON object.");
+    }
+    if (!edit->record_mode && put(&edit->record_mode, modes[0]) < 0) {
+        return -ENOMEM;
+    }
+    apply_members(&edit->streams[role], &fields);
     return fields_end(&fields);
 }
 

@@ -50,6 +50,9 @@ int camera_edit_apply(struct camera_edit *edit, const json_t *json, const char *
                       struct http_response *res, bool is_new);
 /* Would storing one over the other change anything? */
 bool camera_edit_same(const struct camera_edit *a, const struct camera_edit *b);
+/* The same for what is one stream's members (url, username …). */
+int camera_edit_apply_stream(struct camera_edit *edit, enum stream_role role, const json_t *json,
+                             struct http_response *res);
 /* Borrowed views of it. seal first, for the row. */
 int camera_edit_seal(struct camera_edit *edit, struct access *access);
 void camera_edit_spec(const struct camera_edit *edit, struct camera_spec *ret_spec);

@@ -9,6 +9,7 @@ extern const struct http_route_table routes_stream_passwords;
 extern const struct http_route_table routes_users;
 extern const struct http_route_table routes_departments;
 extern const struct http_route_table routes_cameras;
+extern const struct http_route_table routes_camera_test;
 extern const struct http_route_table routes_audit;
 extern const struct http_route_table routes_system;
 extern const struct http_route_table routes_bus;

@@ -63,6 +63,7 @@ const struct option_def options_table[] = {
     INT("ingest", "udp_loss_window_ms", "3000", 100, 600000, "milliseconds over which that loss is measured; twice in a row counts"),
     INT("ingest", "transport_retry_s", "600", 0, DAY_S, "seconds before a camera that refused TCP is asked again because UDP loses packets"),
     INT("ingest", "av_streams", "64", 1, 1024, "streams that libavformat pulls at once, on a thread each: all but rtsp and rtsps, and those set to the engine ffmpeg"),
+    INT("ingest", "try_ms", "15000", 100, 60000, "milliseconds that a stream which is only tried has to show a picture"),
     INT("ingest", "gop_cache_bytes", "16777216", 65536, GIB, "bytes of live fragments kept for each stream"),
     INT("ingest", "on_demand_linger_s", "30", 0, DAY_S, "seconds an on-demand stream goes on after its last viewer left"),
     INT("ingest", "segment_s", "60", 1, 3600, "seconds of one recorded file"),

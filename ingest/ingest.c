@@ -37,6 +37,7 @@ struct ingest {
     pthread_mutex_t table;   /* the table below, and hub pointers: held for a look only */
     struct camera **cameras; /* by id */
     unsigned count, cap;
+    _Atomic unsigned turn; /* of ingest_next_loop() */
 };
 
 struct volumes *ingest_volumes(struct ingest *ingest)
@@ -47,6 +48,16 @@ struct volumes *ingest_volumes(struct ingest *ingest)
 const struct options *ingest_options(struct ingest *ingest)
 {
     return ingest->host.options;
+}
+
+const struct camera_host *ingest_host(struct ingest *ingest)
+{
+    return &ingest->host;
+}
+
+struct se_loop *ingest_next_loop(struct ingest *ingest)
+{
+    return ingest->loops[atomic_fetch_add(&ingest->turn, 1) % ingest->loop_count].loop;
 }
 
 /* --- the table ---------------------------------------------------------------- */
@@ -281,12 +292,12 @@ void ingest_free(struct ingest *ingest)
 /* --- cameras ------------------------------------------------------------------ */
 
 static int check_stream(const struct address_rules *rules, const struct camera_stream_spec *spec,
-                        unsigned role, struct se_err *err)
+                        const char *prefix, struct se_err *err)
 {
     char field[32];
     struct se_err why = {0};
     char host[SOURCE_HOST_MAX];
-    snprintf(field, sizeof(field), "streams/%u/url", role);
+    snprintf(field, sizeof(field), "%surl", prefix);
     int r = source_check(spec, host, &why);
     if (r < 0)
         return se_fail_field(err, r, field, "%s", why.text);
@@ -298,11 +309,17 @@ static int check_stream(const struct address_rules *rules, const struct camera_s
                           host);
     const char *const texts[] = {spec->username, spec->password};
     for (unsigned i = 0; r == 0 && i < SE_ARRAY_LEN(texts); i++) {
-        snprintf(field, sizeof(field), "streams/%u/%s", role, i ? "password" : "username");
+        snprintf(field, sizeof(field), "%s%s", prefix, i ? "password" : "username");
         if (texts[i] && !text_printable((struct text){texts[i], strlen(texts[i])}, true))
             r = se_fail_field(err, -EINVAL, field, "must not hold line ends or other control characters");
     }
     return r;
+}
+
+int ingest_stream_check(struct ingest *ingest, const struct camera_stream_spec *spec, const char *prefix,
+                        struct se_err *err)
+{
+    return check_stream(&ingest->rules, spec, prefix, err);
 }
 
 static int check_camera(const struct address_rules *rules, const struct camera_spec *spec, struct se_err *err)
@@ -311,7 +328,9 @@ static int check_camera(const struct address_rules *rules, const struct camera_s
         spec->id[0] == '.')
         return se_fail_field(err, -EINVAL, "id", "is not a camera's id");
     for (unsigned role = 0; role < STREAM_ROLES; role++) {
-        int r = spec->streams[role].url ? check_stream(rules, &spec->streams[role], role, err) : 0;
+        char prefix[16];
+        snprintf(prefix, sizeof(prefix), "streams/%u/", role);
+        int r = spec->streams[role].url ? check_stream(rules, &spec->streams[role], prefix, err) : 0;
         if (r < 0)
             return r;
     }

@@ -2,12 +2,20 @@
 #ifndef INGEST_PARTS_H
 #define INGEST_PARTS_H
 
+#include "camera.h"
 #include "ingest/ingest.h"
 #include "stream.h"
 
 /* All fixed between ingest_new() and ingest_free(); any thread. */
 struct volumes *ingest_volumes(struct ingest *ingest);
 const struct options *ingest_options(struct ingest *ingest);
+const struct camera_host *ingest_host(struct ingest *ingest);
+/* The loops in turn. */
+struct se_loop *ingest_next_loop(struct ingest *ingest);
+/* Whether a stream could be pulled as it is described; fields are named behind prefix ("streams/0/"). -EINVAL
+ */
+int ingest_stream_check(struct ingest *ingest, const struct camera_stream_spec *spec, const char *prefix,
+                        struct se_err *err);
 
 struct camera;
 struct se_str;

@@ -186,7 +186,7 @@ void exchange_key_end(struct exchange *ex)
         return;
     }
     int status = ex->res.status ? ex->res.status : 200;
-    if (ex->result >= 0 && !ex->kept && status >= 200 && status < 300) {
+    if (ex->result >= 0 && !ex->kept && !ex->res.stream && status >= 200 && status < 300) {
         int r = store_write(ex->api->deps.store, keep_alone, ex);
         if (r < 0) {
             se_warn("http", "an answer could not be kept for its Idempotency-Key error=%d", -r);
