@@ -72,9 +72,15 @@ function fault(random) {
   ]);
 }
 
+/** What takes back a fault that would last; undefined where it ends by itself. */
+const undo = ({ do: kind }) => ({
+  wrong_password: { do: kind, on: false }, no_sprop: { do: kind, on: false },
+  loss: { do: kind, percent: 0 }, reorder: { do: kind, percent: 0 }, duplicate: { do: kind, percent: 0 }, late: { do: kind, percent: 0 },
+})[kind];
+
 class Soak {
   constructor(rig, random, names, longest) {
-    Object.assign(this, { rig, random, names, longest, counts: {}, viewers: new Set(), errors: [] });
+    Object.assign(this, { rig, random, names, longest, counts: {}, viewers: new Set(), errors: [], later: [] });
   }
 
   count(what) {
@@ -86,10 +92,14 @@ class Soak {
     const { random, rig } = this;
     const name = random.of(this.names);
     const dice = random.next();
-    if (dice < 0.9) {
+    if (dice < 0.002) {
+      this.count('all at once');
+      await rig.cameras.order({ camera: '*', ...random.of([{ do: 'drop' }, { do: 'stall', seconds: 10 }, { do: 'blackhole', seconds: 15 }]) });
+    } else if (dice < 0.9) {
       const order = fault(random);
       this.count(order.do);
-      await rig.cameras.order({ camera: dice < 0.005 ? '*' : name, ...order });
+      await rig.cameras.order({ camera: name, ...order });
+      if (undo(order)) this.later.push({ at: Date.now() + random.between(5000, 40_000), order: { camera: name, ...undo(order) } });
     } else if (dice < 0.93) {
       this.count('disabled');
       for (const enabled of [false, true]) {
@@ -105,6 +115,14 @@ class Soak {
       await rig.remove(name);
       await addCamera(rig, random, name, this.names.indexOf(name));
     }
+  }
+
+  /** Ends the faults whose time is over. */
+  async takeBack() {
+    const now = Date.now();
+    const due = this.later.filter(({ at }) => at <= now);
+    this.later = this.later.filter(({ at }) => at > now);
+    for (const { order } of due) await this.rig.cameras.order(order);
   }
 
   /** Somebody who watches for a while. */
@@ -170,13 +188,15 @@ class Soak {
   async storm(end, rate) {
     while (Date.now() < end) {
       await this.happen();
+      await this.takeBack();
       if (this.random.next() < 0.5 && this.viewers.size < 40) this.view();
       await sleep(this.random.between(0, 2000 / rate));
       assert.ok(!this.rig.gateway.exit, `the gateway ended: ${JSON.stringify(this.rig.gateway.exit)}`);
       assert.ok(!this.rig.cameras.exit, `camera-sim ended: ${this.rig.cameras.log}`);
       if (Date.now() - (this.told ?? 0) > 60_000) {
         this.told = Date.now();
-        say({ ...this.rig.resources(), log_lines: this.rig.gateway.logLines, viewers: this.viewers.size, events: Object.values(this.counts).reduce((a, b) => a + b, 0) });
+        const { items } = (await this.rig.gateway.get('/api/v1/cameras?state=live&limit=1000')).json;
+        say({ live: items.length, ...this.rig.resources(), log_lines: this.rig.gateway.logLines, viewers: this.viewers.size, events: Object.values(this.counts).reduce((a, b) => a + b, 0) });
       }
     }
   }
@@ -184,6 +204,7 @@ class Soak {
   /** All faults over: every camera is live in time; the ms it took. */
   async peace() {
     const began = Date.now();
+    this.later = [];
     await this.rig.cameras.order({ do: 'clear' }); // which cuts every connection once more
     await sleep(1000);
     await until(async () => {
@@ -223,6 +244,12 @@ export async function soak({ minutes, cameras: count, seed, rate = 4, sample = 2
   const life = new Soak(rig, random, names, Math.min(15_000, minutes * 10_000));
   const dir = gateway.dir;
   gateway.keep = true;
+  const interrupted = () => {
+    for (const child of [gateway.process, rig.cameras.process]) child.kill('SIGKILL');
+    for (const path of [dir, rig.cameras.dir]) rmSync(path, { recursive: true, force: true });
+    process.exit(130);
+  };
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
     for (const [i, name] of names.entries()) await addCamera(rig, random, name, i);
     for (const { name } of bad) await rig.add(name);
@@ -267,6 +294,7 @@ export async function soak({ minutes, cameras: count, seed, rate = 4, sample = 2
     console.error(gateway.log.slice(-20_000));
     throw error;
   } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
     await gateway.kill();
     await rig.cameras.stop();
     rmSync(dir, { recursive: true, force: true });
