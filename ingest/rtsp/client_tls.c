@@ -59,16 +59,26 @@ bool client_tls_trust_known(const char *path)
 
 void client_tls_trust_load(const char *path)
 {
-    pthread_mutex_lock(&trusts_mutex);
+    static pthread_mutex_t one_by_one = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&one_by_one); /* loops never wait for this one */
     struct trust trust = {.result = GNUTLS_E_MEMORY_ERROR};
-    if (!find_trust(path) && trust_count < TRUSTS_MAX && (trust.path = strdup(path))) {
+    if (!client_tls_trust_known(path) && (trust.path = strdup(path))) {
         if (gnutls_certificate_allocate_credentials(&trust.credentials) == 0)
             trust.result =
                 *path ? gnutls_certificate_set_x509_trust_file(trust.credentials, path, GNUTLS_X509_FMT_PEM)
                       : gnutls_certificate_set_x509_system_trust(trust.credentials);
-        trusts[trust_count++] = trust;
+        pthread_mutex_lock(&trusts_mutex);
+        bool kept = trust_count < TRUSTS_MAX;
+        if (kept)
+            trusts[trust_count++] = trust;
+        pthread_mutex_unlock(&trusts_mutex);
+        if (!kept) {
+            if (trust.credentials)
+                gnutls_certificate_free_credentials(trust.credentials);
+            free(trust.path);
+        }
     }
-    pthread_mutex_unlock(&trusts_mutex);
+    pthread_mutex_unlock(&one_by_one);
 }
 
 /* NULL: nothing was loaded from there. */
