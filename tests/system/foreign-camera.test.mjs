@@ -2,7 +2,7 @@
 // decodes, a picture, and a segment that plays as it lies.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -12,8 +12,8 @@ import { Gateway, program, until } from './lib/gateway.mjs';
 const run = promisify(execFile);
 
 /** Starts a gst-camera; {url, stop()}. */
-async function gstCamera(codec) {
-  const child = spawn(join(dirname(program()), 'gst-camera'), [codec], { stdio: ['ignore', 'pipe', 'inherit'] });
+async function gstCamera(codec, offers = 'both', ...certificate) {
+  const child = spawn(join(dirname(program()), 'gst-camera'), [codec, offers, ...certificate], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = new Promise((done) => child.once('exit', done));
   let out = '';
   child.stdout.setEncoding('utf8').on('data', (text) => (out += text));
@@ -110,6 +110,66 @@ for (const [codec, name] of [['h264', 'h264'], ['h265', 'hevc']]) {
     assert.ok(Number(segment.nb_read_frames) >= 15, `frames in the segment: ${segment.nb_read_frames}`);
   });
 }
+
+test('over UDP: by choice, and where auto finds nothing else', { timeout: 60_000 }, async () => {
+  cameras.udp = await gstCamera('h264', 'udp');
+  const departments = await gateway.get('/api/v1/departments');
+  const streams = { chosen: [cameras.h264.url, 'udp'], found: [cameras.udp.url, 'auto'] };
+  for (const [code, [url, transport]] of Object.entries(streams)) {
+    const created = await gateway.post('/api/v1/cameras', {
+      code,
+      name: code,
+      department_id: departments.json.items[0].id,
+      streams: [{ role: 'main', url, transport }],
+    });
+    assert.equal(created.status, 201, created.text);
+  }
+  for (const code of Object.keys(streams)) {
+    const status = async () => (await gateway.get(`/api/v1/cameras/${code}/status`)).json;
+    await until(async () => (await status()).state === 'live', 15_000, `${code} is live`);
+    const [stream] = (await status()).streams;
+    assert.equal(stream.transport, 'udp');
+    const file = join(gateway.dir, `live-${code}.mp4`);
+    writeFileSync(file, await liveBytes(gateway, code, 2));
+    const [seen] = await probe(file);
+    assert.ok(Number(seen.nb_read_frames) >= 12, `frames decoded of 2 s at 15 fps: ${seen.nb_read_frames}`);
+    const [after] = (await status()).streams;
+    assert.deepEqual([after.packets_lost, after.packets_late, after.reconnects], [0, 0, 0]);
+    const { id } = (await gateway.get(`/api/v1/cameras/${code}`)).json;
+    const jitter = await gateway.metric(`sharpeyes_camera_jitter_seconds{camera="${id}",stream="main"}`);
+    assert.ok(jitter > 0 && jitter < 1, `${jitter} s of jitter`);
+  }
+});
+
+test('over RTSPS: pinned once its fingerprint was seen', { timeout: 60_000 }, async () => {
+  const pem = join(gateway.dir, 'camera.pem');
+  await run('openssl', [
+    'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=camera', '-keyout', `${pem}.key`, '-out', pem,
+  ]);
+  writeFileSync(pem, readFileSync(`${pem}.key`), { flag: 'a' });
+  const { stdout } = await run('openssl', ['x509', '-in', pem, '-noout', '-fingerprint', '-sha256']);
+  const fingerprint = stdout.trim().split('=')[1];
+
+  cameras.tls = await gstCamera('h264', 'both', pem);
+  const departments = await gateway.get('/api/v1/departments');
+  const stream = { role: 'main', url: cameras.tls.url };
+  const created = await gateway.post('/api/v1/cameras', {
+    code: 'tls', name: 'tls', department_id: departments.json.items[0].id, streams: [stream],
+  });
+  assert.equal(created.status, 201, created.text);
+  const status = async () => (await gateway.get('/api/v1/cameras/tls/status')).json;
+  await until(async () => (await status()).state === 'offline', 15_000, 'offline: nobody vouches for it');
+  assert.equal((await status()).streams[0].last_error.slice(-64), fingerprint.replaceAll(':', '').toLowerCase());
+
+  const changed = await gateway.patch('/api/v1/cameras/tls', { streams: [{ ...stream, tls_fingerprint: fingerprint }] });
+  assert.equal(changed.status, 200, changed.text);
+  await until(async () => (await status()).state === 'live', 15_000, 'live');
+  assert.equal((await status()).streams[0].transport, 'tls');
+  const file = join(gateway.dir, 'live-tls.mp4');
+  writeFileSync(file, await liveBytes(gateway, 'tls', 2));
+  const [seen] = await probe(file);
+  assert.ok(Number(seen.nb_read_frames) >= 12, `frames decoded of 2 s at 15 fps: ${seen.nb_read_frames}`);
+});
 
 test('a foreign camera that goes away is offline, and live again once it is back', { timeout: 60_000 }, async () => {
   const camera = (await gateway.get('/api/v1/cameras/gst-h264')).json;
