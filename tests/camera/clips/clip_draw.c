@@ -22,12 +22,13 @@
 #define CLIPS_MAX     64
 
 static const char usage[] =
-    "usage: clip-draw --out DIR [--set demo|small|load] [--jobs N]\n"
+    "usage: clip-draw --out DIR [--set demo|small|tile|load] [--jobs N]\n"
     "       clip-draw --frame SCENE,SECOND --out FILE.png\n"
     "       clip-draw --events --out DIR\n"
     "  --set demo   twelve places, a minute each, main and sub stream (default), and events.json\n"
     "  --set small  a few of 10 s for tests: plain, h265, bframes, aac, wide\n"
     "  --events     only the schedule of the demo set, DIR/events.json\n"
+    "  --set tile   one of 10 s at 320x180, 10 fps, for walls of many cameras\n"
     "  --set load   one of 10 s at 1280x720, 25 fps, about 2 Mbit/s, for load tests\n"
     "Does nothing when DIR holds them already.\n";
 
@@ -230,6 +231,19 @@ static unsigned small_jobs(struct job *jobs)
     return SE_ARRAY_LEN(small);
 }
 
+static unsigned tile_jobs(struct job *jobs)
+{
+    jobs[0] = (struct job){.scene = scene_by_id("cam01"),
+                           .name = "tile",
+                           .seconds = 10,
+                           .fps = 10,
+                           .width = 320,
+                           .height = 180,
+                           .gop = 20,
+                           .bits_per_second = 200000};
+    return 1;
+}
+
 static unsigned load_jobs(struct job *jobs)
 {
     jobs[0] = (struct job){.scene = scene_by_id("cam01"),
@@ -283,6 +297,8 @@ static int draw_set(const char *folder, const char *set, unsigned at_once, struc
         count = demo_jobs(jobs);
     else if (strcmp(set, "small") == 0)
         count = small_jobs(jobs);
+    else if (strcmp(set, "tile") == 0)
+        count = tile_jobs(jobs);
     else if (strcmp(set, "load") == 0)
         count = load_jobs(jobs);
     if (count == 0)
@@ -290,7 +306,7 @@ static int draw_set(const char *folder, const char *set, unsigned at_once, struc
     if (mkdir(folder, 0755) < 0 && errno != EEXIST)
         return se_fail(err, -errno, "%s: %s", folder, strerror(errno));
     r = draw_all(jobs, count, folder, at_once, err);
-    if (r == 0 && strcmp(set, "load") != 0)
+    if (r == 0 && strcmp(set, "load") != 0 && strcmp(set, "tile") != 0)
         r = write_events(jobs, count, folder, err);
     return r < 0 ? r : write_stamp(stamp, set, err);
 }

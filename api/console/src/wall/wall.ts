@@ -3,8 +3,8 @@
 import { computed, reactive, watch } from 'vue';
 import { cameras } from '../county/county';
 
-export type Layout = 1 | 4 | 9 | 16;
-export const layouts: Layout[] = [1, 4, 9, 16];
+export type Layout = 1 | 4 | 9 | 16 | 25 | 36 | 64;
+export const layouts: Layout[] = [1, 4, 9, 16, 25, 36, 64];
 
 const KEY = 'sharpeyes.wall';
 
