@@ -2,18 +2,28 @@ import { locale } from '../i18n';
 import { Problem } from './problem';
 import type {
   Camera,
+  CameraImport,
+  CameraInput,
+  CameraStatus,
   Case,
   Department,
   Evidence,
   GridCollection,
   GridFeature,
   Division,
+  ImportResult,
+  ImportRow,
   Incident,
+  NewStreamPassword,
   Page,
   SessionAnswer,
   Severity,
   Signal,
+  StreamInput,
+  StreamPassword,
+  StreamTest,
   Tag,
+  Ticket,
   Transition,
   TransitionRequest,
   User,
@@ -103,7 +113,32 @@ export const api = {
   setPassword: (user: string, current: string, password: string) =>
     sendJson<void>('POST', `/api/v1/users/${segment(user)}/password`, { current_password: current, password }),
 
+  streamPasswords: () => getAll<StreamPassword>('/api/v1/stream-passwords'),
+  makeStreamPassword: (name: string) => sendJson<NewStreamPassword>('POST', '/api/v1/stream-passwords', { name }),
+  revokeStreamPassword: (id: string) => request(`/api/v1/stream-passwords/${segment(id)}`, { method: 'DELETE' }),
+
   cameras: () => getAll<Camera>('/api/v1/cameras'),
+  camera: (id: string) => getJson<Camera>(`/api/v1/cameras/${segment(id)}`),
+  cameraStatus: (id: string, signal?: AbortSignal) =>
+    getJson<CameraStatus>(`/api/v1/cameras/${segment(id)}/status`, {}, signal),
+  addCamera: (camera: CameraInput, key: string) =>
+    sendJson<Camera>('POST', '/api/v1/cameras', camera, { 'Idempotency-Key': key }),
+  changeCamera: (id: string, camera: CameraInput) =>
+    sendJson<Camera>('PATCH', `/api/v1/cameras/${segment(id)}`, camera),
+  deleteCamera: (id: string) => request(`/api/v1/cameras/${segment(id)}`, { method: 'DELETE' }),
+  testStream: (what: Partial<StreamInput> & { camera?: string }) =>
+    sendJson<StreamTest>('POST', '/api/v1/cameras/test', what),
+  ticket: (camera: string) => sendJson<Ticket>('POST', '/api/v1/tickets', { camera, action: 'live' }),
+
+  importCameras: async (file: Blob, query: ImportQuery): Promise<CameraImport> => {
+    const path = withQuery('/api/v1/camera-imports', { ...query, dry_run: query.dry_run ? 1 : null });
+    const response = await request(path, { method: 'POST', headers: { 'Content-Type': 'text/csv' }, body: file });
+    return (await response.json()) as CameraImport;
+  },
+  cameraImport: (id: string) => getJson<CameraImport>(`/api/v1/camera-imports/${segment(id)}`),
+  importRows: (id: string, result: ImportResult | null, cursor: string | null, limit = 100) =>
+    getJson<Page<ImportRow>>(`/api/v1/camera-imports/${segment(id)}/rows`, { result, cursor, limit }),
+  cancelImport: (id: string) => request(`/api/v1/camera-imports/${segment(id)}`, { method: 'DELETE' }),
 
   divisions: () => getAll<Division>('/api/v1/divisions'),
   grids: getGrids,
@@ -139,6 +174,13 @@ export const api = {
   playbackUrl: (camera: string, from: string, to: string) =>
     withQuery(`/api/v1/cameras/${segment(camera)}/playback.mp4`, { from, to }),
 };
+
+export interface ImportQuery {
+  dry_run: boolean;
+  crs: 'wgs84' | 'gcj02';
+  encoding: 'auto' | 'utf-8' | 'gb18030';
+  department_id: string | null;
+}
 
 export interface LiveChange {
   open?: { tile: number; camera: string; stream: 'auto' | 'main' | 'sub' }[];

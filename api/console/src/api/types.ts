@@ -10,6 +10,21 @@ export interface Location {
   lon: number;
 }
 
+export type Transport = 'auto' | 'tcp' | 'udp';
+export type Engine = 'auto' | 'ffmpeg';
+export type RecordMode = 'continuous' | 'on_demand' | 'off';
+
+export interface CameraStream {
+  role: StreamRole;
+  /** With *** for a password in it; sent back so, the stored one stays. */
+  url: string;
+  username: string | null;
+  transport: Transport;
+  engine: Engine;
+  tls_fingerprint: string | null;
+  has_password: boolean;
+}
+
 export interface Camera {
   id: string;
   code?: string | null;
@@ -20,7 +35,105 @@ export interface Camera {
   enabled: boolean;
   state: CameraState;
   since?: string | null;
-  streams?: { role: StreamRole }[];
+  streams?: CameraStream[];
+  record?: { mode: RecordMode; retention_days: number };
+}
+
+export interface CameraInput {
+  name?: string;
+  code?: string | null;
+  department_id?: string;
+  grid_id?: string | null;
+  location?: Location | null;
+  enabled?: boolean;
+  record?: { mode: RecordMode; retention_days: number };
+  streams?: StreamInput[];
+}
+
+export interface StreamInput {
+  role: StreamRole;
+  url?: string;
+  username?: string | null;
+  password?: string | null;
+  transport?: Transport;
+  engine?: Engine;
+  tls_fingerprint?: string | null;
+}
+
+export interface StreamStatus {
+  role: StreamRole;
+  state: CameraState;
+  since: string | null;
+  codec: string | null;
+  width: number | null;
+  height: number | null;
+  fps: number;
+  bitrate_bps: number;
+  packets_lost: number;
+  packets_late?: number;
+  jitter_ms?: number;
+  reconnects: number;
+  transport?: string | null;
+  audio?: string | null;
+  /** What the gateway decided about the stream, in words. */
+  note?: string | null;
+  last_error: string | null;
+}
+
+/** What is known of a camera that is tried without being stored. */
+export interface StreamTest {
+  ok: boolean;
+  codec: string | null;
+  width: number | null;
+  height: number | null;
+  fps: number | null;
+  audio: string | null;
+  transport: string | null;
+  reason: string | null;
+  took_ms: number;
+}
+
+export interface CameraImport {
+  id: string;
+  state: 'running' | 'done' | 'failed' | 'cancelled';
+  dry_run: boolean;
+  rows: number;
+  done: number;
+  created: number;
+  updated: number;
+  unchanged: number;
+  failed: number;
+  reason?: string | null;
+  /** Headings that mean nothing to the gateway. */
+  ignored_columns?: string[];
+  started_at: string;
+  ended_at: string | null;
+}
+
+export type ImportResult = 'created' | 'updated' | 'unchanged' | 'failed';
+export interface ImportRow {
+  line: number;
+  code: string | null;
+  name: string | null;
+  result: ImportResult;
+  errors: { field: string; reason: string }[];
+}
+
+export interface StreamPassword {
+  id: string;
+  name: string;
+  created_at: string;
+  last_used_at?: string | null;
+}
+/** The one answer that has the password. */
+export interface NewStreamPassword extends StreamPassword {
+  username: string;
+  password: string;
+}
+
+export interface Ticket {
+  ticket: string;
+  expires_at: string;
 }
 
 /** The data of camera.state: a camera's status, with its id. */
@@ -29,6 +142,8 @@ export interface CameraStatus {
   camera_id?: string;
   state: CameraState;
   since?: string | null;
+  last_frame_at?: string | null;
+  streams?: StreamStatus[];
 }
 
 export type Severity = 'info' | 'minor' | 'major' | 'critical';

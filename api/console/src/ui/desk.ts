@@ -3,7 +3,9 @@
 
 import { reactive } from 'vue';
 
-export type PhoneTab = 'map' | 'wall' | 'incidents' | 'cases';
+export type PhoneTab = 'map' | 'wall' | 'cameras' | 'incidents' | 'cases';
+export type CameraTab = 'status' | 'addresses' | 'settings';
+export type AccountTab = 'streams' | 'password';
 
 export const desk = reactive({
   /** The incident and case the case panel shows; either may be there alone. */
@@ -16,9 +18,19 @@ export const desk = reactive({
   grid: null as string | null,
   tab: 'incidents' as PhoneTab,
   help: false,
-  /** The dialog for a new password. */
-  password: false,
+  /** The dialog of one's own account, at one of its pages. */
+  account: null as AccountTab | null,
+  /** The dialog of one camera, or of one that is to be added. */
+  camera: null as string | null,
+  cameraTab: 'status' as CameraTab,
+  adding: false,
+  importing: false,
 });
+
+export function showCamera(id: string, tab: CameraTab = 'status'): void {
+  desk.camera = id;
+  desk.cameraTab = tab;
+}
 
 export function showIncident(id: string, caseId: string | null): void {
   desk.incident = id;
@@ -40,7 +52,10 @@ export function watchCamera(id: string): void {
 /** Closes the topmost thing that is open. */
 export function closeTop(): void {
   if (desk.help) desk.help = false;
-  else if (desk.password) desk.password = false;
+  else if (desk.account !== null) desk.account = null;
+  else if (desk.camera !== null) desk.camera = null;
+  else if (desk.adding) desk.adding = false;
+  else if (desk.importing) desk.importing = false;
   else if (desk.focus !== null) desk.focus = null;
   else if (desk.incident !== null || desk.case !== null) {
     desk.incident = null;
