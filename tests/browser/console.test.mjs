@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { Gateway, program, sleep, until } from '../system/lib/gateway.mjs';
-import { consoleDir, countFrames, launch, openPage, seedsDir, signIn } from './lib/browser.mjs';
+import { consoleDir, countFrames, launch, openPage, seedsDir, setHidden, signIn } from './lib/browser.mjs';
 import { Cameras } from './lib/cameras.mjs';
 
 const run = promisify(execFile);
@@ -256,12 +256,7 @@ test('a page that stood still for ten seconds is at live within two', async () =
   await page.locator('video[data-camera][data-state=live]').nth(8).waitFor();
   await until(async () => (await tileDelays(page)).every((tile) => tile.behind < 1.5), 10_000, 'all tiles are at live');
   const before = new Map((await tileDelays(page)).map((tile) => [tile.camera, tile.lag]));
-  const setHidden = (hidden) =>
-    page.evaluate((yes) => {
-      Object.defineProperty(document, 'visibilityState', { value: yes ? 'hidden' : 'visible', configurable: true });
-      document.dispatchEvent(new Event('visibilitychange'));
-    }, hidden);
-  await setHidden(true);
+  await setHidden(page, true);
   // As a frozen page: none of its script runs, and nobody reads the live connection.
   const cdp = await page.context().newCDPSession(page);
   await cdp.send('Debugger.enable');
@@ -272,7 +267,7 @@ test('a page that stood still for ten seconds is at live within two', async () =
   const back = Date.now();
   await cdp.send('Debugger.resume');
   await cdp.detach();
-  await setHidden(false);
+  await setHidden(page, false);
   const late = (tile) => tile.state !== 'live' || !(tile.behind <= 1.5) || !(tile.lag - before.get(tile.camera) <= 1);
   for (;;) {
     const tiles = await tileDelays(page);

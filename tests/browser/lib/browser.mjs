@@ -69,3 +69,10 @@ export const countFrames = (page, ms) =>
     await new Promise((done) => setTimeout(done, span));
     return counts;
   }, ms);
+
+/** As if another tab were in front, or this one again. */
+export const setHidden = (page, hidden) =>
+  page.evaluate((yes) => {
+    Object.defineProperty(document, 'visibilityState', { value: yes ? 'hidden' : 'visible', configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);

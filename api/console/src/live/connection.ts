@@ -51,6 +51,8 @@ const LOST: TileReport = { state: 'connecting', since: null, mime: '', reason: '
 
 class LiveConnection {
   private readonly tiles = new Map<number, Tile>();
+  /** Tiles that have no number yet: those before them are still being closed. */
+  private readonly waiting = new Set<Tile>();
   private readonly closing = new Set<number>();
   private nextTile = 0;
   private id = '';
@@ -62,17 +64,19 @@ class LiveConnection {
 
   /** Shows a camera in a tile of its own until the returned function is called. */
   open(camera: string, stream: LiveStream, sink: TileSink): () => void {
-    const number = this.freeTile();
     const tile: Tile = { camera, stream, sink, mime: '', open: false };
-    this.tiles.set(number, tile);
+    this.waiting.add(tile);
     if (this.denied) sink.report(DENIED);
     if (this.running === null) void this.run((this.running = new AbortController()).signal);
     this.change();
     return () => {
-      if (this.tiles.get(number) !== tile) return;
-      this.tiles.delete(number);
-      if (tile.open) this.closing.add(number);
-      this.change();
+      if (this.waiting.delete(tile)) return;
+      for (const [number, other] of this.tiles) {
+        if (other !== tile) continue;
+        this.tiles.delete(number);
+        if (tile.open) this.closing.add(number);
+        this.change();
+      }
     };
   }
 
@@ -83,18 +87,20 @@ class LiveConnection {
     this.id = '';
     this.denied = false;
     this.tiles.clear();
+    this.waiting.clear();
     this.closing.clear();
   }
 
-  /** Numbers go round, so that a late record of a closed tile meets nobody. */
-  private freeTile(): number {
-    for (let i = 0; i < TILES_MAX; i++) {
-      const number = (this.nextTile + i) % TILES_MAX;
-      if (this.tiles.has(number) || this.closing.has(number)) continue;
+  /** Gives waiting tiles the numbers that are free. They go round, so that a late record of a closed tile meets nobody. */
+  private admit(): void {
+    for (let i = 0; i < TILES_MAX && this.waiting.size > 0; i++) {
+      const number = this.nextTile;
       this.nextTile = (number + 1) % TILES_MAX;
-      return number;
+      if (this.tiles.has(number) || this.closing.has(number)) continue;
+      const [tile] = this.waiting;
+      this.waiting.delete(tile!);
+      this.tiles.set(number, tile!);
     }
-    throw new Error(`more than ${TILES_MAX} tiles`);
   }
 
   private change(): void {
@@ -110,6 +116,7 @@ class LiveConnection {
       while (this.dirty && this.id !== '') {
         this.dirty = false;
         const id = this.id;
+        this.admit();
         const change: LiveChange = {};
         const close = [...this.closing];
         const open = [...this.tiles].filter(([, tile]) => !tile.open);
@@ -122,6 +129,7 @@ class LiveConnection {
         }
         await api.changeLive(id, change);
         for (const number of close) this.closing.delete(number);
+        if (close.length > 0 && this.waiting.size > 0) this.dirty = true;
       }
     } catch (cause) {
       // The connection went, or was never ours: begin again with a new one.
@@ -161,7 +169,7 @@ class LiveConnection {
   private forget(): void {
     this.id = '';
     this.closing.clear();
-    for (const tile of this.tiles.values()) {
+    for (const tile of [...this.tiles.values(), ...this.waiting]) {
       tile.open = false;
       tile.sink.report(this.denied ? DENIED : { ...LOST, since: new Date().toISOString() });
     }

@@ -163,6 +163,11 @@ export class LivePlayer {
   private readonly follow = (): void => {
     const ranges = this.buffer?.buffered;
     if (this.dead || ranges === undefined || ranges.length === 0) return;
+    if (document.visibilityState === 'hidden') {
+      // Nobody looks: nothing is decoded. Coming back jumps to the edge.
+      this.video.pause();
+      return;
+    }
     const start = ranges.start(ranges.length - 1);
     const end = ranges.end(ranges.length - 1);
     const behind = end - this.video.currentTime;
