@@ -10,6 +10,7 @@
 #include "hls/hls.h"
 #include "http/server.h"
 #include "routes.h"
+#include "rtsp/out.h"
 
 /* As many as are asked for, but for a part of the open files that cameras, recordings and the store need. */
 static unsigned connections_possible(const struct options *options)
@@ -87,6 +88,10 @@ int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *er
     if (r < 0) {
         goto out_of_memory;
     }
+    r = rtsp_out_new(&api->deps, &api->rtsp, err);
+    if (r < 0) {
+        goto fail;
+    }
     r = server_start(api, err);
     if (r < 0) {
         goto fail;
@@ -103,6 +108,7 @@ fail:
 void api_stop(struct api *api)
 {
     if (api && !api->stopping) {
+        rtsp_out_free(SE_TAKE(api->rtsp));
         server_stop(api);
     }
 }

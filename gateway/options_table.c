@@ -38,7 +38,14 @@ const struct option_def options_table[] = {
     INT("http", "hls_idle_s", "30", 1, 3600, "seconds after its last request that a stream is still cut into HLS segments"),
     INT("http", "hls_bytes", "536870912", 1048576, 64 * GIB, "bytes that HLS segments may hold on to, all streams together"),
 
-    TEXT("rtsp", "listen", "127.0.0.1:8554", "ADDRESS:PORT kept for RTSP out; nothing listens there yet"),
+    TEXT("rtsp", "listen", "127.0.0.1:8554", "ADDRESS:PORT that streams are served on as rtsp://ADDRESS:PORT/CAMERA[/sub]; port 0 picks one, see DATA_DIR/rtsp.addr"),
+    INT("rtsp", "connections", "4096", 8, 65536, "open RTSP connections, as far as a quarter of the limit of open files goes; more are closed at once"),
+    INT("rtsp", "connections_per_address", "1024", 1, 65536, "open RTSP connections of one address"),
+    INT("rtsp", "udp_viewers", "256", 0, 4096, "RTSP viewers over UDP at a time; further ones are told to use TCP"),
+    TEXT("rtsp", "udp_ports", "", "FIRST-LAST, the ports that UDP viewers are served from; empty: any"),
+    INT("rtsp", "stall_s", "6", 1, 3600, "seconds after which an RTSP viewer that stops reading is cut off"),
+    INT("rtsp", "idle_s", "20", 1, 3600, "seconds an RTSP connection may take to be let in and begin; fewer when the house is full"),
+    INT("rtsp", "start_s", "8", 1, 60, "seconds an RTSP viewer waits for a camera that is not running yet"),
 
     TEXT("store", "url", "", "sqlite:PATH; empty: sqlite:DATA_DIR/sharpeyes.db"),
     INT("store", "readers", "4", 1, 64, "connections that read in parallel"),

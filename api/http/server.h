@@ -20,6 +20,7 @@ struct console;
 struct hls;
 struct live;
 struct peers;
+struct rtsp_out;
 
 struct api {
     struct api_deps deps;
@@ -28,6 +29,7 @@ struct api {
     struct live *live;
     struct peers *peers;
     struct hls *hls;
+    struct rtsp_out *rtsp;
     struct se_pool *workers; /* run requests that read … */
     struct se_pool *writers; /* … and those that change: a store that cannot write holds up no reader */
     struct se_pool *readers; /* read bodies that come in pieces; never full: one job a connection at most */

@@ -50,6 +50,7 @@ static int first_line(struct text line, struct rtsp_message *message)
     line = text_trim(line);
     if (text_begins(line, "HTTP/"))
         return -EPROTONOSUPPORT;
+    message->version = line;
     return message->method.n && message->url.n && text_begins(line, "RTSP/") ? 0 : -EBADMSG;
 }
 
@@ -89,7 +90,8 @@ long rtsp_message_parse(uint8_t *data, size_t size, struct rtsp_message *ret_mes
     message->request = false;
     message->status = 0;
     message->header_count = 0;
-    message->method = message->url = message->reason = message->body = (struct text){NULL, 0};
+    message->method = message->url = message->version = message->reason = message->body =
+        (struct text){NULL, 0};
 
     struct text rest = {(const char *)data, head};
     int r = first_line(text_cut(&rest, '\n'), message);

@@ -10,8 +10,8 @@
 
 struct rtsp_message {
     bool request;
-    unsigned status;         /* of a response */
-    struct text method, url; /* of a request */
+    unsigned status;                  /* of a response */
+    struct text method, url, version; /* of a request */
     struct text reason;
     unsigned header_count;
     struct rtsp_header {

@@ -18,7 +18,7 @@ struct text {
 static inline bool text_is(struct text text, const char *word) /* letters of any case */
 {
     size_t n = strlen(word);
-    return text.n == n && !strncasecmp(text.p, word, n);
+    return text.n == n && (!n || !strncasecmp(text.p, word, n)); /* an empty one may be nowhere at all */
 }
 
 static inline bool text_begins(struct text text, const char *word) /* letters of any case */
