@@ -166,12 +166,13 @@ static void fail(struct hls_segmenter *s)
 static int close_fragment(struct hls_segmenter *s, int64_t end_90k)
 {
     struct media_sample *last = run_last(&s->video);
-    if (!last)
-        return 0;
-    last->duration_90k = end_90k > last->dts_90k ? (uint32_t)(end_90k - last->dts_90k) : GUESS_90K;
     unsigned audio = 0;
     while (audio < s->audio.count && s->audio.samples[audio].dts_90k < end_90k)
         audio++;
+    if (!last && !audio)
+        return 0;
+    if (last)
+        last->duration_90k = end_90k > last->dts_90k ? (uint32_t)(end_90k - last->dts_90k) : GUESS_90K;
     int r = segment_add(s->open, media_fragment_head(++s->sequence, s->video.samples, s->video.count,
                                                      s->audio.samples, audio));
     for (unsigned i = 0; r == 0 && i < s->video.count; i++)
@@ -328,11 +329,11 @@ void hls_segmenter_video(struct hls_segmenter *s, const struct media_sample *sam
     int r = 0;
     if (last)
         last->duration_90k = (uint32_t)(sample->dts_90k - last->dts_90k);
-    if (last && ends_before(s, sample))
-        close_segment(s, sample->dts_90k);
-    else if (last && sample->dts_90k - s->open->start_90k > HLS_LONGEST_90K)
+    if (last && sample->dts_90k - s->open->start_90k > HLS_LONGEST_90K)
         r = split(s);
-    if (r == 0 && last && s->open &&
+    if (r == 0 && s->open && s->video.count && ends_before(s, sample))
+        close_segment(s, sample->dts_90k);
+    if (r == 0 && s->open && s->video.count &&
         (sample->dts_90k - s->video.samples[0].dts_90k >= HLS_FRAGMENT_90K ||
          s->video.count == HLS_FRAGMENT_COUNT))
         r = close_fragment(s, sample->dts_90k);
