@@ -361,7 +361,8 @@ test('twenty viewers cost one muxing, and one who stops reading holds up nobody'
 
 /* --- clients that we did not write ----------------------------------------------------------------------- */
 
-test('ffmpeg plays ten seconds and more of each codec', async () => {
+/** Ten seconds and more of each codec. */
+async function ffmpegPlays() {
   await Promise.all(['aac', 'h265', 'bframes'].map(async (code) => {
     const url = `${gateway.url}/live/${code}/index.m3u8?ticket=${await ticketFor(code)}`;
     const { stdout, stderr } = await run('ffmpeg', ['-v', 'warning', '-xerror', '-nostats', '-progress', '-', '-i', url,
@@ -372,9 +373,10 @@ test('ffmpeg plays ten seconds and more of each codec', async () => {
     const said = stderr.split('\n').filter((l) => l && !/duplicated MOOV|message repeated/.test(l));
     assert.deepEqual(said, [], `${code}: ffmpeg has nothing to say`);
   }));
-});
+}
 
-test('VLC plays it, and main.mp4', async () => {
+/** It, and main.mp4. */
+async function vlcPlays() {
   const play = async (path) => {
     const file = join(tmpdir(), `sharpeyes-vlc-${process.pid}-${path}.ts`);
     const url = `${gateway.url}/live/aac/${path}?ticket=${await ticketFor('aac')}`;
@@ -395,4 +397,23 @@ test('VLC plays it, and main.mp4', async () => {
     if (path === 'index.m3u8') assert.ok(streams.some((s) => s.codec_name === 'aac'), 'with sound');
   };
   await Promise.all(['index.m3u8', 'main.mp4'].map(play));
+}
+
+async function gstreamerPlays() {
+  const url = `${gateway.url}/live/h265/index.m3u8?ticket=${await ticketFor('h265')}`;
+  const args = ['-v', 'playbin', `uri=${url}`, 'video-sink=fakesink silent=false', 'audio-sink=fakesink'];
+  const gst = spawn('gst-launch-1.0', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const ended = new Promise((done) => gst.once('close', done));
+  let shown = 0;
+  gst.stdout.setEncoding('utf8').on('data', (text) => (shown += text.split('chain').length - 1));
+  try {
+    await until(() => shown >= 150, 40_000, 'GStreamer shows 150 frames');
+  } finally {
+    gst.kill('SIGKILL');
+    await ended;
+  }
+}
+
+test('ffmpeg, VLC and GStreamer play it', async () => {
+  await Promise.all([ffmpegPlays(), vlcPlays(), gstreamerPlays()]);
 });
