@@ -99,6 +99,7 @@ static size_t on_body(char *data, size_t one, size_t size, void *ctx)
     response->taken += (int64_t)size;
     session->opening_bytes += session->playing ? 0 : size;
     if (response->taken > response->limit || session->opening_bytes > OPENING_MAX) {
+        session->over = true;
         av_session_fail(session, FAILURE_ANSWER, "the server sends more than any playlist or header has");
         return 0;
     }

@@ -14,7 +14,7 @@ int av_session_interrupted(void *ctx)
         memset(session->lock_protocols, '-', strlen(session->lock_protocols));
         session->lock_protocols = NULL;
     }
-    if (*session->quit)
+    if (*session->quit || session->over)
         return 1;
     if (se_mono_now_us() >= session->deadline_us)
         session->late = true;

@@ -33,6 +33,7 @@ struct av_session {
     _Atomic bool *quit;     /* set by others: end soon */
     se_mono_us deadline_us; /* of what is being waited for */
     bool late;              /* it passed */
+    bool over;              /* it sent what nobody should: nothing more of it is taken */
     bool refused_redirect;  /* libavformat was sent elsewhere */
     bool playing;           /* the input is open */
     uint64_t opening_bytes; /* received before it was */
