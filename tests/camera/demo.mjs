@@ -158,6 +158,7 @@ async function startCameras(clips) {
 }
 
 async function startGateway(env) {
+  if (await probe('127.0.0.1:8554')) env = { SHARPEYES_RTSP_LISTEN: '127.0.0.1:0', ...env }; // it says where, in rtsp.addr
   const child = start('sharpeyes', join(build, 'sharpeyes'), ['serve'], { log: join(data, 'sharpeyes.log'), env });
   const late = Date.now() + READY_MS;
 
