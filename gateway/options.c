@@ -507,7 +507,7 @@ void options_help(FILE *out)
 
 static void print_row(FILE *out, const struct option_def *row, const char *value)
 {
-    fprintf(out, "%s = %s\n", row->key, row->secret && *value ? "********" : value);
+    fprintf(out, "%s = %s\n", row->key, value);
 }
 
 void options_print(const struct options *options, FILE *out)

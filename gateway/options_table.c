@@ -7,15 +7,15 @@
 
 #define TEXT(section, key, fallback, help)                                                                   \
     {                                                                                                        \
-        section, key, OPTION_TEXT, fallback, 0, 0, false, help                                               \
+        section, key, OPTION_TEXT, fallback, 0, 0, help                                                      \
     }
 #define INT(section, key, fallback, min, max, help)                                                          \
     {                                                                                                        \
-        section, key, OPTION_INT, fallback, min, max, false, help                                            \
+        section, key, OPTION_INT, fallback, min, max, help                                                   \
     }
 #define REAL(section, key, fallback, min, max, help)                                                         \
     {                                                                                                        \
-        section, key, OPTION_REAL, fallback, min, max, false, help                                           \
+        section, key, OPTION_REAL, fallback, min, max, help                                                  \
     }
 
 /* clang-format off */

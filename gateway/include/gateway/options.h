@@ -17,7 +17,6 @@ struct option_def {
     enum option_type type;
     const char *fallback; /* as it would stand in the file */
     double min, max;      /* for numbers */
-    bool secret;          /* never printed */
     const char *help;
 };
 
@@ -44,7 +43,8 @@ struct option_volume {
 unsigned options_volumes(const struct options *options, const struct option_volume **ret_volumes);
 
 void options_help(FILE *out);
-/* The effective configuration as an INI file, secrets masked. */
+/* The effective configuration as an INI file. No option holds a secret: those that lead to one name a file.
+ */
 void options_print(const struct options *options, FILE *out);
 
 #endif
