@@ -62,6 +62,17 @@ void routed_begin(struct routed *routed, struct http_request *req, struct http_r
     routed->call.commit_ctx = routed;
 }
 
+int routed_begin_page(struct routed *routed, struct http_request *req, struct http_response *res,
+                      const char **ret_after, int *ret_limit)
+{
+    int r = http_page(req, res, ret_limit, ret_after);
+    if (r < 0)
+        return r;
+    routed_begin(routed, req, res, 200);
+    routed->items = true;
+    return 0;
+}
+
 static int set_fault(struct routed *routed, int result)
 {
     struct http_response *res = routed->res;

@@ -22,6 +22,10 @@ struct routed {
 /* status: 200, 201 or 202. Language from ?lang= or Accept-Language's place in the query, version from
  * If-Match. */
 void routed_begin(struct routed *routed, struct http_request *req, struct http_response *res, int status);
+/* The same for one page of a list: 200, and what ?limit= and ?cursor= say. -EPROTO: return it, nothing was
+ * begun. */
+int routed_begin_page(struct routed *routed, struct http_request *req, struct http_response *res,
+                      const char **ret_after, int *ret_limit);
 /* Sets the response from the call's result and frees the call. Returns what the handler returns. */
 int routed_end(struct routed *routed, int result);
 

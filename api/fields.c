@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/api.h"
 #include "base/json.h"
 
 int fields_begin(struct http_request *req, struct http_response *res, struct fields *ret_fields)
@@ -179,4 +180,14 @@ const char *fields_more(json_t *items, int limit, const char *key)
         json_array_remove(items, json_array_size(items) - 1);
     }
     return se_json_str(json_array_get(items, (size_t)limit - 1), key, "");
+}
+
+int list_answer(struct http_request *req, struct http_response *res, struct list_page *page, const char *key,
+                store_fn read, void *ctx)
+{
+    int limit = 0;
+    int r = http_page(req, res, &limit, &page->after);
+    page->limit = limit + 1;
+    r = r < 0 ? r : store_read(http_deps(req)->store, read, ctx);
+    return r < 0 ? r : http_list(res, page->items, fields_more(page->items, limit, key));
 }

@@ -42,6 +42,18 @@ int query_word(struct http_request *req, struct http_response *res, const char *
 /* A time of the query; 0 when absent. -EPROTO (422). */
 int query_time(struct http_request *req, struct http_response *res, const char *name, se_wall_ms *ret_ms);
 
+/* One page of a list. The reader of it gives `limit` items and those only that come after `after` (NULL: from
+ * the start); one more than is shown is asked for, which tells whether there are more. */
+struct list_page {
+    const char *after;
+    int limit;
+    json_t *items;
+};
+/* Answers with a page: what ?limit= and ?cursor= say, read in a transaction of its own. key: the member of an
+ * item that the next page begins behind. read's ctx holds page. -EPROTO (422). */
+int list_answer(struct http_request *req, struct http_response *res, struct list_page *page, const char *key,
+                store_fn read, void *ctx);
+
 /* Cuts a list read with limit + 1 down to limit; the member `key` of its last item when there are more, else
  * NULL. Belongs to items. */
 const char *fields_more(json_t *items, int limit, const char *key);

@@ -87,13 +87,9 @@ static int locate(struct http_request *req, struct http_response *res)
 static int list_kinds(struct http_request *req, struct http_response *res)
 {
     struct routed routed;
-    const char *after = NULL;
-    int limit = 0, rc = http_page(req, res, &limit, &after);
-    if (rc)
-        return rc;
-    routed_begin(&routed, req, res, 200);
-    routed.items = true;
-    return routed_end(&routed, county_kinds(routed.events, &routed.call, after, limit));
+    const char *after;
+    int limit, rc = routed_begin_page(&routed, req, res, &after, &limit);
+    return rc ? rc : routed_end(&routed, county_kinds(routed.events, &routed.call, after, limit));
 }
 
 static int get_kind(struct http_request *req, struct http_response *res)
@@ -106,13 +102,9 @@ static int get_kind(struct http_request *req, struct http_response *res)
 static int list_rules(struct http_request *req, struct http_response *res)
 {
     struct routed routed;
-    const char *after = NULL;
-    int limit = 0, rc = http_page(req, res, &limit, &after);
-    if (rc)
-        return rc;
-    routed_begin(&routed, req, res, 200);
-    routed.items = true;
-    return routed_end(&routed, county_rules(routed.events, &routed.call, after, limit));
+    const char *after;
+    int limit, rc = routed_begin_page(&routed, req, res, &after, &limit);
+    return rc ? rc : routed_end(&routed, county_rules(routed.events, &routed.call, after, limit));
 }
 
 static int get_rule(struct http_request *req, struct http_response *res)

@@ -16,27 +16,20 @@ struct work {
     struct http_request *req;
     struct http_response *res;
     struct department_row row;
-    const char *after;
-    int limit;
+    struct list_page page;
     json_t *json;
 };
 
 static int read_list(struct store_tx *tx, void *ctx)
 {
     struct work *work = ctx;
-    return store_department_list(tx, work->after, work->limit + 1, &work->json);
+    return store_department_list(tx, work->page.after, work->page.limit, &work->page.items);
 }
 
 static int list(struct http_request *req, struct http_response *res)
 {
     struct work work = {0};
-    int r = http_page(req, res, &work.limit, &work.after);
-    r = r < 0 ? r : store_read(http_deps(req)->store, read_list, &work);
-    if (r < 0) {
-        return r;
-    }
-    const char *last = fields_more(work.json, work.limit, "id");
-    return http_list(res, work.json, last);
+    return list_answer(req, res, &work.page, "id", read_list, &work);
 }
 
 static int read_one(struct store_tx *tx, void *ctx)

@@ -73,13 +73,11 @@ static int change_incident(struct http_request *req, struct http_response *res)
 static int list_signals(struct http_request *req, struct http_response *res)
 {
     struct routed routed;
-    const char *after = NULL;
-    int limit = 0, rc = http_page(req, res, &limit, &after);
-    if (rc)
-        return rc;
-    routed_begin(&routed, req, res, 200);
-    routed.items = true;
-    return routed_end(&routed, incident_signals(routed.events, &routed.call, req->params[0], after, limit));
+    const char *after;
+    int limit, rc = routed_begin_page(&routed, req, res, &after, &limit);
+    return rc ? rc
+              : routed_end(&routed,
+                           incident_signals(routed.events, &routed.call, req->params[0], after, limit));
 }
 
 static int list_changes(struct http_request *req, struct http_response *res)

@@ -127,8 +127,8 @@ static bool manages_users(struct http_request *req)
 struct token_work {
     struct http_request *req;
     struct http_response *res;
-    const char *user_id, *name, *after, *id;
-    int limit;
+    const char *user_id, *name, *id;
+    struct list_page page;
     se_wall_ms expires_ms;
     json_t *items;
 };
@@ -136,25 +136,16 @@ struct token_work {
 static int read_tokens(struct store_tx *tx, void *ctx)
 {
     struct token_work *work = ctx;
-    return store_token_list(tx, work->user_id, work->after, work->limit + 1, &work->items);
+    return store_token_list(tx, work->user_id, work->page.after, work->page.limit, &work->page.items);
 }
 
 static int tokens_list(struct http_request *req, struct http_response *res)
 {
     struct token_work work = {.user_id = req->who.user_id};
-    int r = http_page(req, res, &work.limit, &work.after);
-    if (r < 0) {
-        return r;
-    }
     if (manages_users(req)) {
         work.user_id = http_query(req, "user_id");
     }
-    r = store_read(http_deps(req)->store, read_tokens, &work);
-    if (r < 0) {
-        return r;
-    }
-    const char *last = fields_more(work.items, work.limit, "id");
-    return http_list(res, work.items, last);
+    return list_answer(req, res, &work.page, "id", read_tokens, &work);
 }
 
 static int make_token(struct store_tx *tx, void *ctx)

@@ -14,27 +14,21 @@
 struct work {
     struct http_request *req;
     struct http_response *res;
-    const char *name, *after;
-    int limit;
-    json_t *items;
+    const char *name;
+    struct list_page page;
 };
 
 static int read_list(struct store_tx *tx, void *ctx)
 {
     struct work *work = ctx;
-    return store_stream_password_list(tx, work->req->who.user_id, work->after, work->limit + 1, &work->items);
+    return store_stream_password_list(tx, work->req->who.user_id, work->page.after, work->page.limit,
+                                      &work->page.items);
 }
 
 static int list(struct http_request *req, struct http_response *res)
 {
     struct work work = {.req = req};
-    int r = http_page(req, res, &work.limit, &work.after);
-    r = r < 0 ? r : store_read(http_deps(req)->store, read_list, &work);
-    if (r < 0) {
-        return r;
-    }
-    const char *last = fields_more(work.items, work.limit, "id");
-    return http_list(res, work.items, last);
+    return list_answer(req, res, &work.page, "id", read_list, &work);
 }
 
 static int make(struct store_tx *tx, void *ctx)

@@ -14,8 +14,8 @@ struct work {
     struct http_response *res;
     struct user_row row;
     const char *password; /* to be shown once, or NULL */
-    const char *department, *scope_department_id, *after;
-    int limit;
+    const char *department, *scope_department_id;
+    struct list_page page;
     bool must_change;
     char hash[128];
     json_t *json;
@@ -24,41 +24,29 @@ struct work {
 static int read_list(struct store_tx *tx, void *ctx)
 {
     struct work *work = ctx;
-    return store_user_list(tx, work->department, work->scope_department_id, work->after, work->limit + 1,
-                           &work->json);
+    return store_user_list(tx, work->department, work->scope_department_id, work->page.after,
+                           work->page.limit, &work->page.items);
 }
 
 static int list(struct http_request *req, struct http_response *res)
 {
     struct work work = {.department = http_query(req, "department_id")};
-    int r = http_page(req, res, &work.limit, &work.after);
     if (!req->who.all_departments) {
         work.scope_department_id = req->who.department_id;
     }
-    r = r < 0 ? r : store_read(http_deps(req)->store, read_list, &work);
-    if (r < 0) {
-        return r;
-    }
-    const char *last = fields_more(work.json, work.limit, "id");
-    return http_list(res, work.json, last);
+    return list_answer(req, res, &work.page, "id", read_list, &work);
 }
 
 static int read_roles(struct store_tx *tx, void *ctx)
 {
     struct work *work = ctx;
-    return store_role_list(tx, work->after, work->limit + 1, &work->json);
+    return store_role_list(tx, work->page.after, work->page.limit, &work->page.items);
 }
 
 static int roles(struct http_request *req, struct http_response *res)
 {
     struct work work = {0};
-    int r = http_page(req, res, &work.limit, &work.after);
-    r = r < 0 ? r : store_read(http_deps(req)->store, read_roles, &work);
-    if (r < 0) {
-        return r;
-    }
-    const char *last = fields_more(work.json, work.limit, "code");
-    return http_list(res, work.json, last);
+    return list_answer(req, res, &work.page, "code", read_roles, &work);
 }
 
 static int read_one(struct store_tx *tx, void *ctx)
