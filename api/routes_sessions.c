@@ -9,6 +9,7 @@
 #include "gateway/store_identity.h"
 #include "http/exchange.h"
 #include "routes.h"
+#include "rtsp/out.h"
 
 struct view {
     const struct access_who *who;
@@ -108,7 +109,9 @@ static int current(struct http_request *req, struct http_response *res)
 {
     json_t *user = NULL;
     int r = user_view(req, &req->who, &user);
-    return r < 0 ? r : http_ok(res, json_pack("{s:o}", "user", user));
+    return r < 0 ? r
+                 : http_ok(res, json_pack("{s:o, s:i}", "user", user, "rtsp_port",
+                                          (int)rtsp_out_port(http_rtsp(req))));
 }
 
 static int sign_out(struct http_request *req, struct http_response *res)

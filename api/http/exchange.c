@@ -57,6 +57,11 @@ void exchange_free(struct exchange *ex)
     free(ex);
 }
 
+const struct rtsp_out *http_rtsp(const struct http_request *req)
+{
+    return req->api->rtsp;
+}
+
 const struct api_deps *http_deps(const struct http_request *req)
 {
     return &req->api->deps;

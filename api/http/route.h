@@ -14,6 +14,7 @@
 
 struct api; /* api/include/api/api.h */
 struct api_deps;
+struct rtsp_out; /* api/rtsp/out.h */
 struct http_route;
 struct exchange; /* the frame's own */
 
@@ -39,6 +40,8 @@ struct http_request {
 };
 /* The parts of the house that a handler may call. */
 const struct api_deps *http_deps(const struct http_request *req);
+/* Where RTSP goes out; NULL while it does not. */
+const struct rtsp_out *http_rtsp(const struct http_request *req);
 struct hls *http_hls(const struct http_request *req);
 /* Query parameter or NULL; decoded, belongs to the request. */
 const char *http_query(const struct http_request *req, const char *name);

@@ -2,6 +2,7 @@
 #include "rtsp/out.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,6 +260,19 @@ int rtsp_out_new(const struct api_deps *deps, struct rtsp_out **ret_out, struct 
     }
     *ret_out = out;
     return 0;
+}
+
+unsigned rtsp_out_port(const struct rtsp_out *out)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {.any.sa_family = AF_UNSPEC};
+    socklen_t size = sizeof(address);
+    if (!out || getsockname(out->listen_fd, &address.any, &size) < 0)
+        return 0;
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 void rtsp_out_free(struct rtsp_out *out)

@@ -1,19 +1,23 @@
 // What people at the console do with cameras: look at their state, add and try them, import a list, watch them elsewhere.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 
 import { Cameras } from '../system/lib/cameras.mjs';
 import { Gateway, until } from '../system/lib/gateway.mjs';
 import { consoleDir, launch, openPage, signIn } from './lib/browser.mjs';
 
+const run = promisify(execFile);
 const DESK = { viewport: { width: 1920, height: 1080 }, locale: 'en' };
 const LOGIN = { auth: 'digest', username: 'viewer', password: 'canary-pw' };
 
 let cameras, gateway, browser, page, wrong;
 
 before(async () => {
-  cameras = await Cameras.start({ config: { cameras: [{ name: 'gate', clip: 'plain', sub: 'plain.sub', ...LOGIN }] } });
+  cameras = await Cameras.start({ tls: true, config: { cameras: [{ name: 'gate', clip: 'plain', sub: 'plain.sub', ...LOGIN }] } });
   gateway = await Gateway.start({ set: { 'http.console_dir': consoleDir } });
   browser = await launch();
   ({ page, wrong } = await openPage(browser, gateway.url, DESK));
@@ -66,17 +70,57 @@ test('a camera is added, and its state told stream by stream', async () => {
   assert.deepEqual(camera.streams.map(({ role, has_password }) => [role, has_password]), [['main', true], ['sub', true]]);
 });
 
+test('a stream is tried before it is saved, and a certificate that nobody vouches for is pinned with one press', async () => {
+  await page.keyboard.press('Escape');
+  await page.locator('[data-camera-status]').waitFor({ state: 'detached' });
+  await until(async () => (await cameraByCode('gate-1')).state === 'live', 20_000, 'the camera is back');
+  await page.click('[data-add-camera]');
+  const fields = page.locator('[data-stream-fields=main]');
+  const tryIt = async () => {
+    await page.click('[data-test=main]');
+    await fields.locator('[data-test-ok], [data-test-failed]').waitFor();
+    return fields.locator('[data-test-ok], [data-test-failed]').innerText();
+  };
+  await page.fill('input[name=main-url]', cameras.url('gate'));
+  await page.fill('input[name=main-username]', LOGIN.username);
+  await page.fill('input[name=main-password]', 'not this one');
+  assert.match(await tryIt(), /No picture.*password/);
+  await page.fill('input[name=main-password]', LOGIN.password);
+  assert.match(await tryIt(), /There is a picture.*H\.264 · 320 × 180 · .*fps · .*TCP · took/);
+
+  await page.fill('input[name=main-url]', cameras.url('gate', { tls: true }));
+  assert.match(await tryIt(), /No picture.*certificate/);
+  await page.click('[data-pin]');
+  assert.equal(await page.inputValue('input[name=main-fingerprint]'), cameras.fingerprint);
+  assert.match(await tryIt(), /There is a picture.*TLS/);
+  await page.keyboard.press('Escape'); // leaves the field, or the button …
+  await page.keyboard.press('Escape'); // … and the dialog
+  await fields.waitFor({ state: 'detached' });
+
+  // Of a camera that is there, with the password that nobody sees.
+  await page.locator('[data-camera-details]').first().click();
+  await page.getByText('Settings', { exact: true }).click();
+  assert.match(await tryIt(), /There is a picture/);
+  await page.fill('input[name=main-url]', 'rtsp://127.0.0.9:1/gate');
+  await page.click('[data-test=main]');
+  await fields.getByText('Enter the password again').waitFor(); // it isn't sent anywhere else
+  await page.getByText('Status', { exact: true }).click();
+});
+
 test('it can be opened elsewhere, with a ticket', async () => {
   await until(async () => (await cameraByCode('gate-1')).state === 'live', 20_000, 'the camera is back');
   await page.getByText('Addresses', { exact: true }).click();
   const address = (kind) => page.locator(`[data-address=${kind}] code`).innerText();
-  assert.equal(await address('rtsp'), 'rtsp://127.0.0.1:8554/gate-1');
+  const rtsp = readFileSync(join(gateway.dir, 'rtsp.addr'), 'utf8').trim();
+  await page.locator('[data-address=rtsp] code', { hasText: `rtsp://${rtsp}/gate-1` }).waitFor();
   await page.click('[data-make-ticket]');
   await page.getByText(/These addresses work until/).waitFor();
   assert.match(await address('rtsp'), /\/gate-1\?ticket=/);
   const playlist = await fetch(await address('hls'));
   assert.equal(playlist.status, 200);
   assert.match(await playlist.text(), /^#EXTM3U/);
+  const opened = await run('ffprobe', ['-v', 'error', '-show_entries', 'stream=codec_name', '-of', 'csv=p=0', await address('rtsp')], { timeout: 15_000 });
+  assert.match(opened.stdout, /h264/);
   const stop = new AbortController();
   const film = await fetch(await address('http'), { signal: stop.signal });
   assert.equal(film.status, 200);
@@ -158,7 +202,10 @@ test('a stream password is shown once, listed, and revoked', async () => {
   const [username, password, url] = await made.locator('code').allInnerTexts();
   assert.equal(username, 'admin');
   assert.ok(password.length >= 16, 'long enough');
-  assert.equal(url, `rtsp://admin:${password}@127.0.0.1:8554/CAMERA-CODE`);
+  const rtsp = readFileSync(join(gateway.dir, 'rtsp.addr'), 'utf8').trim();
+  assert.equal(url, `rtsp://admin:${password}@${rtsp}/CAMERA-CODE`);
+  const open = () => run('ffprobe', ['-v', 'error', '-show_entries', 'stream=codec_name', '-of', 'csv=p=0', url.replace('CAMERA-CODE', 'gate-1')], { timeout: 15_000 });
+  assert.match((await open()).stdout, /h264/);
   await page.getByText('I have kept it').click();
   await made.waitFor({ state: 'detached' });
   assert.equal((await page.locator('[data-account]').innerText()).includes(password), false, 'it is not shown again');
@@ -168,6 +215,7 @@ test('a stream password is shown once, listed, and revoked', async () => {
   await page.getByText('Revoke “duty room”?').waitFor();
   await page.locator('.n-popconfirm__panel button', { hasText: 'Revoke' }).click();
   await page.getByText('No stream passwords yet').waitFor();
+  await assert.rejects(open(), /401/);
   assert.deepEqual((await gateway.get('/api/v1/stream-passwords')).json.items, []);
   await page.keyboard.press('Escape');
 });

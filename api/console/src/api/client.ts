@@ -108,7 +108,7 @@ async function getGrids(): Promise<GridFeature[]> {
 export const api = {
   signIn: (username: string, password: string) =>
     sendJson<SessionAnswer>('POST', '/api/v1/sessions', { username, password }, { 'X-Sharpeyes-Cookie': '1' }),
-  currentSession: () => getJson<{ user: User }>('/api/v1/sessions/current'),
+  currentSession: () => getJson<{ user: User; rtsp_port?: number }>('/api/v1/sessions/current'),
   signOut: () => request('/api/v1/sessions/current', { method: 'DELETE' }),
   setPassword: (user: string, current: string, password: string) =>
     sendJson<void>('POST', `/api/v1/users/${segment(user)}/password`, { current_password: current, password }),
