@@ -223,6 +223,11 @@ void av_input_explain(struct av_session *session, int error)
         av_session_fail(session, FAILURE_REFUSED,
                         session->config->username ? "the camera refuses the user name or password"
                                                   : "the camera asks for a user name and password");
+    else if (error == AVERROR(EPROTONOSUPPORT))
+        av_session_fail(
+            session, FAILURE_ANSWER,
+            "the camera does not send over TCP, and the engine ffmpeg takes nothing else: set the "
+            "engine to auto");
     else if (error == AVERROR_HTTP_NOT_FOUND)
         av_session_fail(session, FAILURE_ANSWER, "the camera knows no such stream (404)");
     else if (error == AVERROR_EOF)

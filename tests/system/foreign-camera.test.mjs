@@ -1,4 +1,4 @@
-// A camera that is not ours: Debian's gst-rtsp-server. What it sends must become live bytes that ffprobe
+// Cameras that are not ours: Debian's gst-rtsp-server and VLC. What they send must become live bytes that ffprobe
 // decodes, a picture, and a segment that plays as it lies.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -7,7 +7,9 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { Gateway, program, until } from './lib/gateway.mjs';
+import { clips } from './lib/cameras.mjs';
+import { VlcCamera, freePort } from './lib/foreign.mjs';
+import { Gateway, program, sleep, until } from './lib/gateway.mjs';
 
 const run = promisify(execFile);
 
@@ -182,4 +184,65 @@ test('a foreign camera that goes away is offline, and live again once it is back
   });
   assert.equal(changed.status, 200, changed.text);
   await until(async () => (await state()) === 'live', 15_000, 'live again at its new address');
+});
+
+test('VLC as a camera, over UDP: H.264 with AAC and H.265, recorded, and back after it was gone', { timeout: 90_000 }, async () => {
+  const dir = await clips();
+  const departments = await gateway.get('/api/v1/departments');
+  const vlcs = {};
+  const ids = {};
+  const status = async (name) => (await gateway.get(`/api/v1/cameras/${ids[name]}/status`)).json;
+  const began = Date.now();
+  try {
+    for (const name of ['aac', 'h265']) {
+      vlcs[name] = new VlcCamera(join(dir, `${name}.mp4`), await freePort());
+      const created = await gateway.post('/api/v1/cameras', {
+        code: `vlc-${name}`,
+        name: `VLC ${name}`,
+        department_id: departments.json.items[0].id,
+        streams: [{ role: 'main', url: vlcs[name].url }],
+      });
+      assert.equal(created.status, 201, created.text);
+      ids[name] = created.json.id;
+    }
+    for (const name of ['aac', 'h265']) {
+      await until(async () => (await status(name)).state === 'live', 20_000, `${name} is live`).catch(async (error) => {
+        throw new Error(`${error.message}: ${JSON.stringify(await status(name))}\n${vlcs[name].program.log}`);
+      });
+    }
+    await sleep(6000);
+    for (const name of ['aac', 'h265']) {
+      const [stream] = (await status(name)).streams;
+      assert.equal(stream.codec, name === 'aac' ? 'h264' : 'h265');
+      assert.equal(stream.width, 320);
+      assert.equal(stream.height, 180);
+      assert.equal(stream.transport, 'udp');
+      assert.ok(Math.abs(stream.fps - 15) < 4, `${name}: fps ${stream.fps}`);
+      const answer = await gateway.fetch(
+        `/api/v1/cameras/${ids[name]}/playback.mp4?from=${new Date(began).toISOString()}&to=${new Date().toISOString()}`,
+      );
+      assert.equal(answer.status, 200);
+      const file = join(gateway.dir, `vlc-${name}.mp4`);
+      writeFileSync(file, Buffer.from(await answer.arrayBuffer()));
+      const [video, audio] = await probe(file);
+      assert.equal(video.codec_name, name === 'aac' ? 'h264' : 'hevc');
+      assert.ok(Number(video.nb_read_frames) >= 45, `${name}: ${video.nb_read_frames} frames`);
+      if (name === 'aac') assert.ok(Number(audio?.nb_read_frames) >= 90, `${audio?.nb_read_frames} frames of sound`);
+    }
+
+    // The other engine takes RTSP over TCP only, and says so.
+    const other = await gateway.post('/api/v1/cameras/test', { url: vlcs.aac.url, engine: 'ffmpeg' });
+    assert.match(other.json.reason, /set the engine to auto/);
+
+    await vlcs.aac.stop();
+    await until(async () => (await status('aac')).state === 'offline', 20_000, 'VLC is gone');
+    vlcs.aac.start();
+    await until(async () => (await status('aac')).state === 'live', 20_000, 'VLC is back');
+    assert.ok((await status('aac')).streams[0].reconnects >= 1);
+  } finally {
+    for (const vlc of Object.values(vlcs)) {
+      await vlc.stop();
+      vlc.clean();
+    }
+  }
 });

@@ -1,7 +1,7 @@
 // Cameras and servers that we did not write, for tests: ffmpeg that listens or writes HLS, a web server for what it
 // wrote, VLC's RTSP output. All on loopback, ended by process id.
 import { spawn } from 'node:child_process';
-import { createReadStream, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, copyFileSync, createReadStream, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -148,6 +148,39 @@ export class Hls {
   async stop() {
     await this.program.stop();
     await this.web.stop();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** VLC as an RTSP camera (over UDP: it sends no other way) that plays a clip again and again. */
+export class VlcCamera {
+  constructor(clip, port) {
+    this.port = port;
+    this.url = `rtsp://127.0.0.1:${port}/x`;
+    // VLC will not run as root; what it runs as instead must be able to read the clip.
+    this.dir = mkdtempSync(join(tmpdir(), 'vlc-'));
+    chmodSync(this.dir, 0o777);
+    this.clip = join(this.dir, 'clip.mp4');
+    copyFileSync(clip, this.clip);
+    chmodSync(this.clip, 0o644);
+    this.start();
+  }
+
+  start() {
+    const vlc = [
+      'vlc', '-I', 'dummy', '--no-media-library', '--aout', 'dummy', '--loop', this.clip,
+      '--sout', `#rtp{sdp=${this.url}}`, '--sout-keep',
+    ];
+    const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const [command, ...args] = process.getuid() === 0 ? [...nobody, ...vlc] : vlc;
+    this.program = new Program(command, args, { env: { ...process.env, HOME: this.dir } });
+  }
+
+  async stop() {
+    await this.program.stop();
+  }
+
+  clean() {
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
