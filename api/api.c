@@ -51,6 +51,7 @@ int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *er
     api->deps = *deps;
     api->listen_fd = -1;
     api->connections = connections_possible(deps->options);
+    api->stall_s = (unsigned)options_int(deps->options, "http.stall_s");
     api->keepalive_s = (unsigned)options_int(deps->options, "http.keepalive_s");
     pthread_mutex_init(&api->keyed.lock, NULL);
     pthread_mutex_init(&api->waiting.lock, NULL);

@@ -155,6 +155,7 @@ static struct MHD_Response *of_pieces(struct exchange *ex, int64_t from, int64_t
     free(vec);
     if (answer) {
         ex->res.pieces = NULL;
+        ex->hurried = true;
     }
     return answer;
 }

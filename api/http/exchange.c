@@ -148,6 +148,9 @@ static enum MHD_Result send_answer(struct exchange *ex)
     }
     se_debug("http", "answered method=%s path=\"%s\" status=%d", http_method_name(ex->req.method), ex->path,
              ex->status);
+    if (ex->hurried) {
+        MHD_set_connection_option(ex->connection, MHD_CONNECTION_OPTION_TIMEOUT, ex->api->stall_s);
+    }
     return MHD_queue_response(ex->connection, (unsigned)ex->status, ex->answer);
 }
 

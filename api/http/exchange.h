@@ -28,8 +28,9 @@ struct exchange {
     int result;   /* what the frame or the handler returned */
     bool chunked; /* the client speaks HTTP/1.1: an answer without a length comes in chunks */
     bool head, stream_allowed, cookie_wanted, swallow;
-    char *uri;  /* as it came, cut into path and query */
-    char *path; /* copy of the path for words and logs */
+    bool hurried; /* its client may not stop reading for long: what is sent is held in memory for it */
+    char *uri;    /* as it came, cut into path and query */
+    char *path;   /* copy of the path for words and logs */
     struct query query;
     const char *authorization, *cookie, *if_none_match;
     char *body;

@@ -21,6 +21,7 @@ struct se_metric http_metrics[HTTP_METRIC_COUNT_] = {
     [HTTP_METRIC_CUT_IDLE] = {CUT, CUT_H, SE_COUNTER, "cause=\"idle\"", 0},
     [HTTP_METRIC_CUT_HEADERS] = {CUT, CUT_H, SE_COUNTER, "cause=\"headers\"", 0},
     [HTTP_METRIC_CUT_BODY] = {CUT, CUT_H, SE_COUNTER, "cause=\"body\"", 0},
+    [HTTP_METRIC_CUT_STALLED] = {CUT, CUT_H, SE_COUNTER, "cause=\"stalled\"", 0},
     [HTTP_METRIC_BODIES_REFUSED] = {"sharpeyes_http_bodies_refused_total",
                                     "Requests cut off because all bodies together had reached their bound.",
                                     SE_COUNTER, NULL, 0},

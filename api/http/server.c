@@ -39,6 +39,11 @@ static void on_done(void *ctx, struct MHD_Connection *connection, void **exchang
     struct exchange *ex = *exchange;
     *exchange = NULL;
     if (ex) {
+        if (ex->hurried && code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED) {
+            http_count(HTTP_METRIC_CUT_STALLED);
+        } else if (ex->hurried && code == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
+            MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, CONNECTION_S);
+        }
         peer_set(api->peers, ex->peer, PEER_IDLE);
         exchange_free(ex);
     }

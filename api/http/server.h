@@ -39,7 +39,7 @@ struct api {
     _Atomic bool stopping;
     _Atomic int64_t body_bytes; /* held by all requests' bodies together */
     unsigned connections;       /* how many may be open */
-    unsigned keepalive_s;
+    unsigned keepalive_s, stall_s;
     char boot[17]; /* tells this run's event numbers from another's */
     struct {
         pthread_mutex_t lock;
@@ -110,6 +110,7 @@ enum http_metric {
     HTTP_METRIC_CUT_IDLE,
     HTTP_METRIC_CUT_HEADERS,
     HTTP_METRIC_CUT_BODY,
+    HTTP_METRIC_CUT_STALLED,
     HTTP_METRIC_BODIES_REFUSED,
     HTTP_METRIC_BYTES_OUT,
     HTTP_METRIC_STREAMS,
