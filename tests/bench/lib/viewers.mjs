@@ -47,6 +47,15 @@ export class HttpCrowd {
   }
 }
 
+/** `count` RTSP viewers of one path over TCP. */
+export class RtspCrowd extends HttpCrowd {
+  static start(address, path, count) {
+    const crowd = new RtspCrowd();
+    crowd.child = peer('watch-rtsp', [address, path, String(count)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    return crowd;
+  }
+}
+
 /** The bare epoll and send fan-out of what one viewer of the gateway was sent. */
 export class BareFanout {
   /** Records some seconds of a live path and offers them again, over and over. */
