@@ -79,6 +79,26 @@ test('a password within a URL is kept sealed, and never shown', async () => {
   const outside = await g.post('/api/v1/cameras', { name: 'x', streams: [{ role: 'main', url: 'rtsp://8.8.8.8/s?pwd=canary-out' }] });
   assert.equal(outside.status, 422);
 
+  // Nor do those that pull, try or import it tell.
+  const dead = ['rtsp://127.0.0.1:9/s?pwd=canary-a', 'http://127.0.0.1:9/s.m3u8?token=canary-b'];
+  const tries = [];
+  for (const url of [...dead, `${cameras.url('plain')}?pwd=canary-c`]) {
+    for (const engine of ['auto', 'ffmpeg']) tries.push(await g.post('/api/v1/cameras/test', { url, engine }));
+  }
+  assert.deepEqual(tries.map(({ json }) => json.ok), [false, false, false, false, true, true]);
+  const failing = await Promise.all(
+    dead.map((url, i) => g.post('/api/v1/cameras', { code: `dead-${i}`, name: 'dead', streams: [{ role: 'main', url, engine: 'ffmpeg' }] })),
+  );
+  const offline = async () => (await g.get('/api/v1/cameras?q=dead&state=offline')).json.items.length === dead.length;
+  await until(offline, 15_000, 'they are tried, and offline');
+  const csv = `code,name,main_url\nin-1,one,${DVR('canary-csv')}\nin-2,two,gopher://h/?pwd=canary-bad\n`;
+  const begun = await g.request('POST', '/api/v1/camera-imports', { body: csv, headers: { 'content-type': 'text/csv' } });
+  assert.equal(begun.status, 202, begun.text);
+  const imported = `/api/v1/camera-imports/${begun.json.id}`;
+  await until(async () => (await g.get(imported)).json.state === 'done', 10_000, 'the import is done');
+  const told = [...tries, ...failing, await g.get(imported), await g.get(`${imported}/rows`)];
+  for (const code of ['dead-0', 'dead-1', 'in-1']) told.push(await g.get(`/api/v1/cameras/${code}/status`));
+
   // After a restart it is opened again.
   g.keep = true;
   await g.stop();
@@ -89,7 +109,7 @@ test('a password within a URL is kept sealed, and never shown', async () => {
   const copy = join(g.dir, 'copy');
   await run(program(), ['backup', copy, '--set', `gateway.data_dir=${g.dir}`], { timeout: 30_000 });
 
-  const seen = [made, kept, moved, outside, await g.get(path), await g.get(`${path}/status`), await g.get('/api/v1/cameras')];
+  const seen = [...told, made, kept, moved, outside, await g.get(path), await g.get(`${path}/status`), await g.get('/api/v1/cameras')];
   seen.push(await g.get('/api/v1/audit?limit=1000'), await g.get('/metrics'));
   for (const answer of seen) assert.doesNotMatch(answer.text, /canary/);
   assert.doesNotMatch(g.log, /canary/);
