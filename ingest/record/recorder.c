@@ -291,8 +291,7 @@ static void push_video(struct recorder *recorder, struct access_unit *unit)
             lose(recorder, "stopped"); /* no keyframe for so long */
     }
     if (!recorder->segment && (!unit->keyframe || open_segment(recorder, stamp) < 0)) {
-        if (unit->keyframe)
-            se_metric_add(&volume_metrics[VOLUME_M_DROPPED], 1);
+        se_metric_add(&volume_metrics[VOLUME_M_DROPPED], 1);
         return;
     }
     put_pending(recorder, VIDEO, unit, stamp);

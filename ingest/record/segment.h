@@ -40,6 +40,7 @@ struct segment {
     /* the writer's */
     int fd;
     bool dirty, closing;
+    bool syncing, sync_last; /* a flush is under way; it is the one after the last write */
 
     /* under the volume's lock */
     struct segment *prev, *next;

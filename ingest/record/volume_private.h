@@ -25,6 +25,25 @@ struct job {
 
 void volume_job_free(struct job *job);
 
+#define SYNC_EACH 8 /* files; beyond, one syncfs is cheaper */
+/* A flush on its way. The writer's but while it is asked for; then the sync thread's. */
+struct volume_sync {
+    pthread_t thread;
+    bool started;
+    unsigned count;   /* of files */
+    int dir, own_dir; /* own_dir: to be closed, or -1 */
+    int all;          /* syncfs's result */
+    struct {
+        struct segment *segment; /* compared, never followed */
+        int fd, result;
+    } files[SYNC_EACH];
+
+    /* under the volume's lock */
+    pthread_cond_t wake;
+    enum { SYNC_IDLE, SYNC_ASKED, SYNC_DONE } state;
+    bool quit;
+};
+
 struct volume {
     struct volumes *volumes;
     char *name, *path;
@@ -45,6 +64,7 @@ struct volume {
     struct segment *segments; /* listed: written to, not settled in the store */
     unsigned segment_count;
     unsigned batches; /* of rows, on their way to the store */
+    struct volume_sync sync;
 };
 
 struct volumes {
@@ -84,6 +104,18 @@ bool volume_still_there(const struct volume *volume);
 
 /* writer.c */
 void *volume_writer(void *ctx);
+
+/* Ends the file at its last whole fragment; what the recorder still sends for it is dropped. */
+void volume_fail(struct segment *segment, int error);
+/* Something has reached the disk. */
+void volume_works_again(struct volume *volume);
+
+/* sync.c. On the writer's thread: begin flushes what is dirty, unless a flush is under way; end takes its
+ * result when there is one (or waits for it). */
+void volume_sync_start(struct volume *volume);
+void volume_sync_stop(struct volume *volume);
+void volume_sync_begin(struct volume *volume);
+bool volume_sync_end(struct volume *volume, bool wait);
 
 /* rows.c: the store's picture of the volume's files. Writer's thread. */
 void volume_rows_list(struct volume *volume, struct segment *segment); /* has bytes on the disk */

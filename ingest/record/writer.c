@@ -13,7 +13,6 @@
 #include "record/volume_private.h"
 
 #define BAD_FOR_US (2 * SE_US_PER_S)
-#define SYNC_EACH  8 /* files; beyond, one syncfs is cheaper */
 #define IOV_BATCH  512
 /* Jobs are waited for a moment, and then taken all at once: a wake for each costs more than it does. */
 #define GATHER_US 40000
@@ -86,7 +85,7 @@ static bool about_one_file(int error)
 }
 
 /* Ends the file at its last whole fragment; what the recorder still sends for it is dropped. */
-static void fail(struct segment *segment, int error)
+void volume_fail(struct segment *segment, int error)
 {
     struct volume *volume = segment->volume;
     atomic_store(&segment->failed, true);
@@ -196,12 +195,12 @@ static void run(struct job *job)
             : job->kind == JOB_FRAGMENT ? write_fragment(segment, job)
                                         : close_file(segment, job);
     if (r < 0)
-        fail(segment, r);
+        volume_fail(segment, r);
 }
 
 /* Only what has reached the disk after its rest shows that it works: that it may be tried again does not,
  * nor does the end of a file that was open when another failed. */
-static void works_again(struct volume *volume)
+void volume_works_again(struct volume *volume)
 {
     pthread_mutex_lock(&volume->lock);
     int failing = se_mono_now_us() >= volume->bad_until_us ? volume->failing : 0;
@@ -210,43 +209,6 @@ static void works_again(struct volume *volume)
     pthread_mutex_unlock(&volume->lock);
     if (failing)
         se_info("volume", "a volume takes recordings again volume=%s", volume->name);
-}
-
-/* What was written becomes durable, and only then known to the store. */
-static void sync_files(struct volume *volume)
-{
-    unsigned dirty = 0;
-    for (struct segment *s = volume->segments; s; s = s->next)
-        dirty += s->dirty;
-    if (!dirty)
-        return;
-    int all = dirty > SYNC_EACH ? (syncfs(volume->dir) < 0 ? -errno : 0) : 1;
-    bool reached = false, failed = false;
-    for (struct segment *s = volume->segments; s; s = s->next) {
-        if (!s->dirty)
-            continue;
-        int r = all <= 0 ? all : fdatasync(s->fd) < 0 ? -errno : 0;
-        if (r < 0 && !atomic_load(&s->failed))
-            fail(s, r);
-        failed |= atomic_load(&s->failed);
-        reached |= r >= 0 && !atomic_load(&s->failed);
-        s->dirty = false;
-        pthread_mutex_lock(&volume->lock);
-        s->row_due |= s->closing || !s->row_stored;
-        pthread_mutex_unlock(&volume->lock);
-        if (s->closing && s->fd >= 0) {
-            struct stat st;
-            if (fstat(s->fd, &st) == 0) {
-                pthread_mutex_lock(&volume->lock);
-                s->bytes = st.st_size;
-                pthread_mutex_unlock(&volume->lock);
-            }
-            close(s->fd);
-            s->fd = -1;
-        }
-    }
-    if (reached && !failed)
-        works_again(volume);
 }
 
 /* A disk that went away is not written to; one that came back is taken on again. */
@@ -290,7 +252,7 @@ static void look_after_mount(struct volume *volume)
         se_error("volume", "%s", err.text);
     for (struct segment *s = volume->segments; s && !there; s = s->next)
         if (s->fd >= 0 && !atomic_load(&s->failed))
-            fail(s, -ENODEV);
+            volume_fail(s, -ENODEV);
 }
 
 /* True: woken, false: it is at_us. */
@@ -300,11 +262,11 @@ static bool wait_until(struct volume *volume, se_mono_us at_us)
     return pthread_cond_timedwait(&volume->wake, &volume->lock, &at) != ETIMEDOUT;
 }
 
-/* All jobs there are, or NULL at the time of the next flush or at the end. */
+/* All jobs there are, or NULL when a flush is due or done, or at the end. */
 static struct job *take_jobs(struct volume *volume, se_mono_us until_us, bool *ret_stop)
 {
     pthread_mutex_lock(&volume->lock);
-    while (!volume->head && !volume->stop)
+    while (!volume->head && !volume->stop && volume->sync.state != SYNC_DONE)
         if (!wait_until(volume, until_us))
             break;
     if (volume->head) {
@@ -329,23 +291,40 @@ static void settle(struct volume *volume, size_t *bytes)
     *bytes = 0;
 }
 
-static void flush_due(struct volume *volume, bool stop, se_mono_us *due_us)
+/* What has reached the disk goes to the store, and when it is time what was written since goes to the disk.
+ */
+static void look_after(struct volume *volume, se_mono_us *due_us)
 {
-    if (!stop && se_mono_now_us() < *due_us)
-        return;
+    bool due = se_mono_now_us() >= *due_us;
+    if (due)
+        look_after_mount(volume);
+    bool news = volume_sync_end(volume, false);
+    if (due) {
+        volume_sync_begin(volume);
+        *due_us = se_mono_now_us() + volume->volumes->sync_us;
+    }
+    if (news || due)
+        volume_rows_flush(volume, false);
+}
+
+/* All of it, now. */
+static void finish(struct volume *volume)
+{
     look_after_mount(volume);
-    sync_files(volume);
-    volume_rows_flush(volume, stop);
-    *due_us = se_mono_now_us() + volume->volumes->sync_us;
+    volume_sync_end(volume, true);
+    volume_sync_begin(volume);
+    volume_sync_end(volume, true);
+    volume_rows_flush(volume, true);
 }
 
 void *volume_writer(void *ctx)
 {
     struct volume *volume = ctx;
-    se_mono_us flush_us = se_mono_now_us() + volume->volumes->sync_us;
+    se_mono_us due_us = se_mono_now_us() + volume->volumes->sync_us;
     bool stop = false;
+    volume_sync_start(volume);
     while (!stop) {
-        struct job *job = take_jobs(volume, flush_us, &stop), *next;
+        struct job *job = take_jobs(volume, due_us, &stop), *next;
         size_t written = 0;
         for (; job; job = next) {
             next = job->next;
@@ -354,9 +333,11 @@ void *volume_writer(void *ctx)
             volume_job_free(job);
             if (written >= SETTLE || !next)
                 settle(volume, &written);
-            flush_due(volume, false, &flush_us);
+            look_after(volume, &due_us);
         }
-        flush_due(volume, stop, &flush_us);
+        look_after(volume, &due_us);
     }
+    finish(volume);
+    volume_sync_stop(volume);
     return NULL;
 }

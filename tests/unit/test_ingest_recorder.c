@@ -242,6 +242,56 @@ static void fragments_reach_their_files_soon(void **state)
     place_fini(&place);
 }
 
+/* A disk that takes its time: in place of libc's. */
+static _Atomic int flush_takes_ms, flushing;
+
+int fdatasync(int fd)
+{
+    flushing++;
+    int ms = flush_takes_ms;
+    if (ms)
+        nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
+    int r = fsync(fd);
+    flushing--;
+    return r;
+}
+
+static void a_slow_flush_holds_up_no_writing(void **state)
+{
+    struct place place;
+    struct recorder *recorder;
+    struct stat before, now;
+    place_init(&place, "ingest.segment_s=60");
+    assert_int_equal(recorder_new(place.volumes, CAMERA, &recorder), 0);
+    recorder_video(recorder, &clip.params);
+    se_mono_us start = ago(100);
+    flush_takes_ms = 3000;
+    record(recorder, &clip, 0, 30, start);
+    for (int i = 0; i < 500 && !flushing; i++)
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    assert_int_equal(flushing, 1);
+    assert_int_equal(place_files(&place), 1);
+    assert_int_equal(stat(place_found[0], &before), 0);
+    record(recorder, &clip, 30, 100, start);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(stat(place_found[0], &now), 0);
+        if (now.st_size > before.st_size)
+            break;
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    }
+    assert_true(now.st_size > before.st_size);
+    assert_int_equal(flushing, 1);
+    flush_takes_ms = 0;
+    recorder_free(recorder);
+    place_restart(&place);
+    se_wall_ms wall = se_wall_now_ms();
+    se_json_ *json = list(&place, wall - 60000, wall);
+    const json_t *ranges = json_object_get(json, "ranges");
+    assert_int_equal(json_array_size(ranges), 1);
+    assert_true(seconds(json_array_get(ranges, 0)) > 3.95);
+    place_fini(&place);
+}
+
 static void a_full_queue_drops_whole_groups(void **state)
 {
     struct place place;
@@ -543,6 +593,7 @@ int main(void)
         cmocka_unit_test(other_parameters_begin_another_file),
         cmocka_unit_test(b_frames_are_recorded_in_order),
         cmocka_unit_test(fragments_reach_their_files_soon),
+        cmocka_unit_test(a_slow_flush_holds_up_no_writing),
         cmocka_unit_test(a_full_queue_drops_whole_groups),
         cmocka_unit_test(a_disk_that_refuses_ends_the_file_whole),
         cmocka_unit_test(a_file_that_cannot_be_opened_leaves_a_gap_of_the_disk),
