@@ -40,12 +40,12 @@ after(async () => {
   await cameras?.stop();
 });
 
-async function add(name, record = { mode: 'off', retention_days: 1 }) {
+async function add(name, record = { mode: 'off', retention_days: 1 }, clip = name) {
   const answer = await gateway.post('/api/v1/cameras', {
     name,
     code: name,
     department_id: department,
-    streams: [{ role: 'main', url: cameras.url(name), transport: 'tcp' }],
+    streams: [{ role: 'main', url: cameras.url(clip), transport: 'tcp' }],
     record,
   });
   assert.equal(answer.status, 201, answer.text);
@@ -175,7 +175,7 @@ function answerTo(challenge, method, uri, secret, algorithm, username) {
 
 for (const transport of ['tcp', 'udp']) {
   test(`ffmpeg plays H.264, H.265, B-frames and AAC over ${transport}`, async () => {
-    for (const name of clips) {
+    const each = async (name) => {
       const { code, out } = await run('ffprobe', [
         '-v', 'error', '-rtsp_transport', transport, '-count_frames', '-read_intervals', '%+#40', '-of', 'json',
         '-show_entries', 'stream=codec_type,codec_name,width,height,nb_read_frames', url(name),
@@ -189,7 +189,8 @@ for (const transport of ['tcp', 'udp']) {
       const audio = streams.find((s) => s.codec_type === 'audio');
       assert.equal(audio?.codec_name, name === 'aac' ? 'aac' : undefined);
       if (audio) assert.ok(Number(audio.nb_read_frames) >= 10, out);
-    }
+    };
+    await Promise.all(clips.map(each));
   });
 
   test(`GStreamer plays H.264, H.265 and AAC over ${transport}`, async () => {
@@ -199,13 +200,14 @@ for (const transport of ['tcp', 'udp']) {
       // A stream that nobody takes ends rtspsrc, so both are taken.
       aac: ['application/x-rtp,media=video', '!', 'rtph264depay', '!', 'fakesink', 'num-buffers=20', 'sync=false', 's.', '!', 'application/x-rtp,media=audio', '!', 'rtpmp4gdepay', '!', 'aacparse'],
     };
-    for (const [name, chain] of Object.entries(chains)) {
+    const each = async ([name, chain]) => {
       const out = await gstreamer([
         'rtspsrc', `location=${url(name, '')}`, 'user-id=admin', `user-pw=${password}`, `protocols=${transport}`, 'latency=200', 'name=s',
         's.', '!', ...chain, '!', 'fakesink', 'num-buffers=40', 'sync=false',
       ]);
       assert.match(out, /Got EOS/, name);
-    }
+    };
+    await Promise.all(Object.entries(chains).map(each));
   });
 }
 
@@ -225,17 +227,27 @@ test('a ticket in the URL opens its camera, over both transports, and no other',
   await player.close();
 });
 
-test('another gateway pulls from this one', async () => {
-  const other = await Gateway.start();
+test('another gateway pulls from this one, and serves it on over IPv6', async () => {
+  const other = await Gateway.start({ set: { 'rtsp.listen': '[::1]:0' } });
   try {
     const department_id = (await other.get('/api/v1/departments')).json.items[0].id;
-    const added = await other.post('/api/v1/cameras', { name: 'chained', code: 'chained', department_id, streams: [{ role: 'main', url: url('h265'), transport: 'tcp' }], record: { mode: 'off', retention_days: 1 } });
-    assert.equal(added.status, 201, added.text);
-    const status = await until(async () => {
-      const now = (await other.get('/api/v1/cameras/chained/status')).json;
-      return now.state === 'live' && now;
-    }, 15_000, 'the chained camera is live');
-    assert.equal(status.streams[0].codec, 'h265');
+    for (const [name, transport] of [['h265', 'tcp'], ['aac', 'udp']]) {
+      const added = await other.post('/api/v1/cameras', { name, code: name, department_id, streams: [{ role: 'main', url: url(name), transport }], record: { mode: 'off', retention_days: 1 } });
+      assert.equal(added.status, 201, added.text);
+    }
+    for (const [name, codec] of [['h265', 'h265'], ['aac', 'h264']]) {
+      const status = await until(async () => {
+        const now = (await other.get(`/api/v1/cameras/${name}/status`)).json;
+        return now.state === 'live' && now;
+      }, 15_000, `the chained ${name} is live`);
+      assert.equal(status.streams[0].codec, codec);
+    }
+    const { ticket } = (await other.post('/api/v1/tickets', { camera: 'aac', action: 'live' })).json;
+    const there = readFileSync(join(other.dir, 'rtsp.addr'), 'utf8').trim();
+    assert.match(there, /^\[::1\]:\d+$/);
+    const { code, out } = await run('ffprobe', ['-v', 'error', '-rtsp_transport', 'udp', '-show_entries', 'stream=codec_name', '-of', 'csv=p=0', `rtsp://${there}/aac?ticket=${ticket}`]);
+    assert.equal(code, 0, out);
+    assert.match(out, /h264[^]*aac/);
   } finally {
     await other.stop();
   }
@@ -382,6 +394,19 @@ test('a camera that is pulled on demand starts for a player and stops after it',
   await player.close();
   await second.close();
   await until(async () => (await state()) === 'idle', 8000, 'it is let go');
+});
+
+test('viewers end when their camera is removed', async () => {
+  await add('gone', undefined, 'plain');
+  await live('gone');
+  const player = await Player.open();
+  await player.play('gone');
+  await until(() => player.frames > 5, 5000, 'packets come');
+  assert.equal((await gateway.delete('/api/v1/cameras/gone')).status, 204);
+  const removed = Date.now();
+  await player.closed;
+  assert.ok(player.gone - removed < 5000);
+  assert.ok(player.bye);
 });
 
 test('viewers end when the codec changes, and find the new one', async () => {
