@@ -35,7 +35,7 @@ struct source_config {
     const char *tls_fingerprint; /* or NULL; see camera_spec */
     unsigned auth_tries;         /* before it waits ingest.auth_retry_s; 0: 3 */
     const struct options *options;
-    struct se_pool *pool;          /* DNS */
+    struct se_pool *pool;          /* DNS; NULL: no names */
     struct av_threads *av_threads; /* for libavformat's streams, see av/threads.h */
 };
 

@@ -80,7 +80,7 @@ static void begin_resolve(struct rtsp_client *client)
         next_address(client);
         return;
     }
-    struct resolve *resolve = calloc(1, sizeof(*resolve));
+    struct resolve *resolve = client->pool ? calloc(1, sizeof(*resolve)) : NULL;
     if (resolve) {
         resolve->loop = client->loop;
         resolve->client = client;

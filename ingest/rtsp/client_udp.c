@@ -213,6 +213,8 @@ int client_udp_open(struct rtsp_client *client, struct client_track *track, uint
     if (getsockname(client->watch.fd, (struct sockaddr *)&local, &local_size) < 0 ||
         getpeername(client->watch.fd, (struct sockaddr *)&udp->camera, &camera_size) < 0)
         r = -errno;
+    if (r == 0 && local.ss_family != AF_INET && local.ss_family != AF_INET6)
+        r = -EAFNOSUPPORT;
     if (r == 0)
         r = udp_ports_open(&client->udp_ports, &local, fds, udp->port);
     if (r < 0) {

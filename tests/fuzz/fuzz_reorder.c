@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t pushed = 0;
     int64_t now = 0;
     for (; size >= 4; data += 4, size -= 4) {
-        size_t length = 2 + (size_t)data[2] * 256;
+        size_t length = 2 + (size_t)data[2] * 64;
         uint8_t *packet = calloc(1, length);
         packet[0] = data[0];
         packet[1] = data[1];

@@ -54,6 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct rtp_packet packet;
         bool bye;
         if (rtp_parse(copy, length, &packet) == 0) {
+            rtp_arrived(&receiver, &packet, 90000, (int64_t)size * 12345);
+            (void)rtp_jitter_us(&receiver, 90000);
             enum rtp_order order = rtp_receive(&receiver, &packet);
             if (order != RTP_LATE && kind == 2)
                 aac_depay_packet(&aac, &packet, order == RTP_GAP, receiver.time, 0);
