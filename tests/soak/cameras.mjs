@@ -8,11 +8,13 @@
 // that is looked at plays, rows match files, and the log stayed bounded.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pathToFileURL } from 'node:url';
 
+import { split } from '../system/lib/cameras.mjs';
 import { decoded, Rig } from '../system/lib/rig.mjs';
 import { chunksOf, program, sleep, until } from '../system/lib/gateway.mjs';
 import { assertFlat, calm, Random, readArguments, rowsMatchFiles, say } from './lib.mjs';
@@ -136,7 +138,7 @@ class Soak {
       () => this.watch('/api/v1/live', ms, random), () => this.asleep(id, ms),
       () => this.fetch(`/api/v1/cameras/${id}/snapshot.jpg?stale=1`),
       () => this.fetch(`/api/v1/cameras/${id}/playback.mp4?from=${new Date(Date.now() - 20_000).toISOString()}&to=${new Date(Date.now() - 5000).toISOString()}`),
-      () => this.fetch(`/live/${id}/index.m3u8`),
+      () => this.fetch(`/live/${id}/index.m3u8`), () => this.play(id, ms), () => this.play(id, ms, 'RTP/AVP;unicast;client_port=49170-49171'),
       () => this.fetch('/metrics'), () => this.fetch('/api/v1/cameras?limit=50'),
     ]);
     const watching = viewer().catch((error) => {
@@ -171,6 +173,37 @@ class Soak {
     const answer = await this.rig.gateway.fetch(path);
     await answer.arrayBuffer();
     if (answer.status === 500) this.errors.push(new Error(`500: ${path}`));
+  }
+
+  /** A player over RTSP: reads what comes interleaved, or lets datagrams go to where nobody listens. Goes without a word. */
+  async play(id, ms, transport = 'RTP/AVP/TCP;unicast;interleaved=0-1') {
+    this.count('viewer over RTSP');
+    const { ticket } = (await this.rig.gateway.post('/api/v1/tickets', { camera: id, action: 'live' })).json;
+    const socket = connect(split(readFileSync(join(this.rig.gateway.dir, 'rtsp.addr'), 'utf8').trim())).on('error', () => {});
+    let head = '', bytes = 0;
+    socket.on('data', (data) => {
+      bytes += data.length;
+      if (head.length < 16_384) head += data.toString('latin1');
+    });
+    const url = `rtsp://127.0.0.1/${id}`;
+    const ask = async (method, path, more = '') => {
+      head = '';
+      socket.write(`${method} ${url}${path}?ticket=${ticket} RTSP/1.0\r\nCSeq: 1\r\n${more}\r\n`);
+      await until(() => head.includes('\r\n\r\n') || socket.destroyed, 5000, `${method} is answered`).catch(() => socket.destroy());
+      return / 200 /.test(head.slice(0, 20));
+    };
+    try {
+      if (!(await ask('DESCRIBE', ''))) return;
+      const control = /m=video[^]*?a=control:(\S+)/.exec(head)?.[1] ?? '';
+      if (!(await ask('SETUP', `/${control.replace(/^rtsp:.*\//, '').replace(/\?.*/, '')}`, `Transport: ${transport}\r\n`))) return;
+      const session = /session: *([^;\r]+)/i.exec(head)?.[1];
+      if (!(await ask('PLAY', '', `Session: ${session}\r\n`))) return;
+      this.count('plays over RTSP');
+      await sleep(ms);
+      this.bytes = (this.bytes ?? 0) + bytes;
+    } finally {
+      socket.destroy();
+    }
   }
 
   /** Asks, and never reads. */
