@@ -19,7 +19,7 @@ const config = {
 before(async () => {
   cameras = await Cameras.start({ config });
   web = await WebServer.start(await clips());
-  gateway = await Gateway.start({ set: { 'ingest.try_ms': 4000 } });
+  gateway = await Gateway.start({ set: { 'ingest.try_ms': 5000 } });
 });
 
 after(async () => {
@@ -55,7 +55,7 @@ test('a stream that works says what it is, by either engine', { timeout: 60_000 
     assert.ok(Math.abs(result.fps - 15) < 1, `fps ${result.fps}`);
     assert.equal(result.reason, null);
     assert.equal(result.transport, url.startsWith('http') ? 'http' : 'tcp');
-    assert.ok(result.took_ms < 4000, `took ${result.took_ms} ms`);
+    assert.ok(result.took_ms < 5000, `took ${result.took_ms} ms`);
   }
   assert.equal((await gateway.get('/api/v1/cameras')).json.items.length, 0);
 });
@@ -99,7 +99,7 @@ test('what would not be taken as a stream is 422 and names the field', { timeout
   assert.equal((await attempt({ camera: 'nobody' })).status, 404);
 });
 
-test('a stored stream is tried with its stored password, but not elsewhere', { timeout: 60_000 }, async () => {
+test('a stored stream is tried with its stored password, but not elsewhere', { timeout: 60_000 }, async (t) => {
   const departments = await gateway.get('/api/v1/departments');
   const created = await gateway.post('/api/v1/cameras', {
     code: 'locked',
@@ -115,6 +115,7 @@ test('a stored stream is tried with its stored password, but not elsewhere', { t
 
   const asked = [];
   const elsewhere = createServer((socket) => {
+    t.after(() => socket.destroy());
     socket.setEncoding('utf8').on('data', (text) => asked.push(text)).on('error', () => {});
   });
   await new Promise((done) => elsewhere.listen(0, '127.0.0.1', done));
@@ -130,13 +131,18 @@ test('a stored stream is tried with its stored password, but not elsewhere', { t
   assert.ok(!audit.text.includes('Pa55'));
 });
 
-test('tries are bounded in number and time, and hold up nobody', { timeout: 60_000 }, async () => {
-  const silent = createServer((socket) => socket.on('error', () => {}));
+test('tries are bounded in number and time, and hold up nobody', { timeout: 60_000 }, async (t) => {
+  const sockets = [];
+  const silent = createServer((socket) => sockets.push(socket.on('error', () => {})));
   await new Promise((done) => silent.listen(0, '127.0.0.1', done));
+  t.after(() => {
+    silent.close();
+    for (const socket of sockets) socket.destroy();
+  });
   const url = `rtsp://127.0.0.1:${silent.address().port}/x`;
   const began = Date.now();
   const four = Array.from({ length: 4 }, () => tried({ url }));
-  await until(async () => (await attempt({ url })).status === 503, 3000, 'a fifth is refused');
+  await until(() => sockets.length === 4, 5000, 'four are under way');
   const fifth = await attempt({ url });
   assert.equal(fifth.status, 503);
   assert.ok(fifth.headers.get('retry-after'));
@@ -149,10 +155,9 @@ test('tries are bounded in number and time, and hold up nobody', { timeout: 60_0
     streams: [{ role: 'main', url }],
   });
   assert.equal(saved.status, 201);
-  assert.ok(Date.now() - asking < 2000, `writes went on: ${Date.now() - asking} ms`);
+  assert.ok(Date.now() - asking < 4000, `writes went on: ${Date.now() - asking} ms`);
   for (const result of await Promise.all(four)) assert.equal(result.ok, false);
-  assert.ok(Date.now() - began < 8000, `the tries ended after ${Date.now() - began} ms`);
-  silent.close();
+  assert.ok(Date.now() - began < 10_000, `the tries ended after ${Date.now() - began} ms`);
 
   // One whose client has gone makes room.
   const gone = new AbortController();
@@ -160,5 +165,5 @@ test('tries are bounded in number and time, and hold up nobody', { timeout: 60_0
   gone.abort();
   await left.catch(() => {});
   assert.equal((await tried({ url: cameras.url('plain') })).ok, true);
-  assert.ok((await gateway.metric('sharpeyes_ingest_tries_total{result="refused"}')) >= 2);
+  assert.ok((await gateway.metric('sharpeyes_ingest_tries_total{result="refused"}')) >= 1);
 });
