@@ -144,7 +144,8 @@ static int open_numeric(struct av_session *session, struct av_input *input)
         if (getnameinfo((struct sockaddr *)&addresses[i], sizeof(addresses[i]), host, sizeof(host), NULL, 0,
                         NI_NUMERICHOST) != 0)
             continue;
-        session->deadline_us = se_mono_now_us() + config->connect_us + config->answer_us;
+        session->began_us = se_mono_now_us();
+        session->deadline_us = session->began_us + config->connect_us + config->answer_us;
         session->late = false;
         char *url = media_url_at(&config->url, host, srt ? NULL : config->username, config->password);
         input->format = url ? new_format(session) : NULL;
@@ -198,6 +199,19 @@ static int open_http(struct av_session *session, struct av_input *input)
 
 /* --- words ------------------------------------------------------------------------------ */
 
+/* libsrt gives one error for a caller that is turned away and for one that nobody hears: the time tells. */
+static void explain_srt(struct av_session *session)
+{
+    const struct av_stream_config *config = session->config;
+    if (se_mono_now_us() - session->began_us < config->connect_us * 3 / 4)
+        av_session_fail(session, FAILURE_ANSWER,
+                        "%.60s turns the connection away: it may want another passphrase or streamid",
+                        config->url.host);
+    else
+        av_session_fail(session, FAILURE_UNREACHABLE, "%.80s does not answer on port %u", config->url.host,
+                        config->url.port);
+}
+
 void av_input_explain(struct av_session *session, int error)
 {
     const struct media_url *url = &session->config->url;
@@ -235,6 +249,8 @@ void av_input_explain(struct av_session *session, int error)
     else if (error == AVERROR(EINVAL) || error == AVERROR_INVALIDDATA)
         av_session_fail(session, broken, "what comes from %.80s is no video stream that can be read",
                         url->host);
+    else if (url->scheme == SCHEME_SRT && !session->playing)
+        explain_srt(session);
     else if (error == AVERROR(ENOMEM))
         av_session_fail(session, FAILURE_LOST, "out of memory");
     else if (session->last_words[0])

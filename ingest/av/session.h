@@ -31,6 +31,7 @@ struct av_failure {
 struct av_session {
     const struct av_stream_config *config;
     _Atomic bool *quit;     /* set by others: end soon */
+    se_mono_us began_us;    /* when this address was called */
     se_mono_us deadline_us; /* of what is being waited for */
     bool late;              /* it passed */
     bool over;              /* it sent what nobody should: nothing more of it is taken */

@@ -127,3 +127,75 @@ test('RTMP, SRT, HTTP-FLV, HLS and MP4: live, recorded with their sound, back af
   const again = await live(ids.rtmp);
   assert.ok(again.stream.reconnects >= 1);
 });
+
+const tried = async (body) => {
+  const answer = await gateway.post('/api/v1/cameras/test', body);
+  assert.equal(answer.status, 200, answer.text);
+  assert.ok(!answer.text.includes('Pa55'), answer.text);
+  return answer.json;
+};
+
+test('what cannot be taken is said in words, and passwords work where a scheme has them', { timeout: 90_000 }, async () => {
+  const files = gateway.dir;
+  const make = (...args) => run('ffmpeg', ['-v', 'error', '-y', '-i', join(dir, 'aac.mp4'), '-t', '3', ...args]);
+  await make('-an', '-s', '160x90', '-c:v', 'mjpeg', join(files, 'mjpeg.mkv'));
+  await make('-c:v', 'copy', '-c:a', 'pcm_alaw', '-ar', '8000', '-ac', '1', join(files, 'alaw.flv'));
+  await make('-vn', '-c:a', 'copy', join(files, 'sound.ts'));
+  await make('-c', 'copy', '-movflags', '+faststart', join(files, 'short.mp4'));
+  const web = keep(
+    await WebServer.start(files, {
+      '/locked.mp4': (request, response) =>
+        request.headers.authorization === `Basic ${Buffer.from('viewer:Pa55-hidden').toString('base64')}`
+          ? web.file(files, '/short.mp4', request, response)
+          : response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end('no'),
+    }),
+  );
+  for (const [path, reason] of [
+    ['/mjpeg.mkv', /no H\.264 or H\.265 video but mjpeg/],
+    ['/sound.ts', /no H\.264 or H\.265 video|brings no video/],
+    ['/nothing.mp4', /no such stream \(404\)/],
+    ['/locked.mp4', /asks for a user name and password/],
+  ]) {
+    const result = await tried({ url: web.url + path });
+    assert.equal(result.ok, false, path);
+    assert.match(result.reason, reason);
+  }
+  const alaw = await tried({ url: `${web.url}/alaw.flv` });
+  assert.equal(alaw.ok, true, JSON.stringify(alaw));
+  assert.match(alaw.audio, /pcm_alaw cannot be kept/);
+  const locked = await tried({ url: `${web.url}/locked.mp4`, username: 'viewer', password: 'Pa55-hidden' });
+  assert.equal(locked.ok, true, JSON.stringify(locked));
+  const refused = await tried({ url: `${web.url}/locked.mp4`, username: 'viewer', password: 'Pa55-wrong' });
+  assert.match(refused.reason, /refuses the user name or password/);
+
+  const port = await freePort();
+  keep(
+    new ListeningFfmpeg(
+      join(dir, 'aac.mp4'), '-c', 'copy', '-f', 'mpegts',
+      `srt://127.0.0.1:${port}?mode=listener&passphrase=Pa55-hidden-words`,
+    ),
+  );
+  await sleep(700);
+  const wrong = await tried({ url: `srt://127.0.0.1:${port}`, password: 'Pa55-wrong-words' });
+  assert.equal(wrong.ok, false);
+  assert.match(wrong.reason, /passphrase/);
+  const right = await until(async () => {
+    const result = await tried({ url: `srt://127.0.0.1:${port}`, password: 'Pa55-hidden-words' });
+    return result.ok && result;
+  }, 10_000, 'the passphrase is taken');
+  assert.equal(right.transport, 'srt');
+
+  // A recording begins again at its end, and is not offline for long.
+  const id = await addCamera('short', `${web.url}/short.mp4`);
+  await live(id);
+  await offlineWith(id, /came to its end/);
+  assert.ok((await live(id)).stream.reconnects >= 1);
+  assert.ok(!gateway.log.includes('Pa55'));
+});
+
+test('a name is resolved, and its server hears it', { timeout: 60_000 }, async () => {
+  const web = keep(await WebServer.start(dir));
+  const result = await tried({ url: `http://localhost:${web.port}/plain.mp4` });
+  assert.equal(result.ok, true, JSON.stringify(result));
+  assert.equal(web.asked[0].headers.host, `localhost:${web.port}`);
+});
