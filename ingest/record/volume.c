@@ -95,6 +95,16 @@ static int load_lasts(struct store_tx *tx, void *ctx)
     return store_segments_last(tx, load_last, ctx);
 }
 
+/* A thousand cameras fill 256 MiB in a second, and a disk may need some. */
+static size_t queue_bytes(int64_t wanted)
+{
+    const int64_t least = 1 << 20, low = 128 << 20, high = 1 << 30;
+    if (wanted)
+        return (size_t)(wanted > least ? wanted : least);
+    int64_t share = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 16;
+    return (size_t)(share < low ? low : share > high ? high : share);
+}
+
 int volumes_start(const struct options *options, struct store *store, struct volumes **ret_volumes,
                   struct se_err *err)
 {
@@ -108,7 +118,7 @@ int volumes_start(const struct options *options, struct store *store, struct vol
         return se_fail(err, -ENOMEM, "Out of memory");
     volumes->options = options;
     volumes->store = store;
-    volumes->queue_max = (size_t)options_int(options, "ingest.write_queue_bytes");
+    volumes->queue_max = queue_bytes(options_int(options, "ingest.write_queue_bytes"));
     volumes->gather_max = volumes->queue_max / 8;
     volumes->sync_us = options_int(options, "ingest.sync_ms") * 1000;
     pthread_mutex_init(&volumes->lock, NULL);
