@@ -68,16 +68,20 @@ static int64_t map_pts(struct timing *t, const struct access_unit *unit)
     int64_t raw_delta = unit->pts_90k - t->last_raw_90k;
     int64_t arrived_delta = arrived - timing_us_to_90k(t->last_arrived_us);
     if (jumped(t, raw_delta, arrived_delta)) {
-        /* Go on as if the unit had come one frame, or the time since the last, after it. */
-        int64_t ahead = arrived_delta > LIMIT_90K ? arrived_delta : t->nominal_90k;
+        /* Go on as if the unit had come one frame, or the time since the last, after it; with room before it
+         * for the frames that are shown before it and come after it. */
+        int64_t next = (int64_t)(t->reorder + 1) * t->nominal_90k;
+        int64_t ahead = arrived_delta > LIMIT_90K ? arrived_delta : next < LIMIT_90K ? next : LIMIT_90K;
         t->offset_90k = t->last_pts_90k + ahead - unit->pts_90k;
         t->window_len = 0;
         t->jumps++;
     }
     t->last_raw_90k = unit->pts_90k;
     t->last_arrived_us = unit->arrived_us;
-    int64_t pts = steer(t, unit->pts_90k + t->offset_90k, arrived, unit->arrived_us);
-    if (t->reorder == 0 && pts <= t->last_pts_90k)
+    int64_t wanted = unit->pts_90k + t->offset_90k;
+    int64_t pts = steer(t, wanted, arrived, unit->arrived_us);
+    /* Frames that were pulled in together keep their order of arrival, and no two fall on one instant. */
+    if ((t->reorder == 0 || pts != wanted) && pts <= t->last_pts_90k)
         pts = t->last_pts_90k + STEP_90K;
     return pts;
 }

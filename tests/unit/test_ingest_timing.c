@@ -115,6 +115,36 @@ static void reorders_within_the_window(void **state)
     assert_int_equal(t.jumps, 0);
 }
 
+static int ascending(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Jumps and jams between any two frames of a stream that is reordered: no two are shown at one instant. */
+static void reordered_frames_never_share_an_instant(void **state)
+{
+    static const int order[] = {0, 3, 1, 2, 6, 4, 5, 9, 7, 8, 12, 10, 11, 15, 13, 14};
+    static const int64_t jumps[] = {90000 * 3600LL, -90000 * 3600LL, -90000 * 2, 90000 * 2};
+    for (int at = 1; at < 16; at++) {
+        for (unsigned j = 0; j < 5; j++) {
+            struct timing t;
+            int64_t last = 0, seen[48];
+            timing_init(&t, 2, 25);
+            for (int i = 0; i < 48; i++) {
+                bool after = i >= 16 + at;
+                int64_t raw = 90000 + (i / 16 * 16 + order[i % 16]) * FRAME + (after && j < 4 ? jumps[j] : 0);
+                se_mono_us late =
+                    j == 4 && after ? 1500000 - (i - 16 - at) * 40000 : 0; /* a jam, then all of it */
+                seen[i] = feed(&t, raw, START_US + i * 40000 + (late > 0 ? late : 0), &last).pts_90k;
+            }
+            qsort(seen, 48, sizeof(seen[0]), ascending);
+            for (int i = 1; i < 48; i++)
+                assert_true(seen[i] > seen[i - 1]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +154,7 @@ int main(void)
         cmocka_unit_test(a_stall_is_a_gap_not_a_shift),
         cmocka_unit_test(a_burst_after_a_jam_stays_near_arrival),
         cmocka_unit_test(reorders_within_the_window),
+        cmocka_unit_test(reordered_frames_never_share_an_instant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
