@@ -82,7 +82,7 @@ int listen_open(const char *option, const char *address, int *ret_fd, char ret_b
     int one = 1;
     r = 0;
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, 1024) < 0) {
+        bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, 4096) < 0) {
         r = -errno;
     }
     freeaddrinfo(found);

@@ -98,6 +98,10 @@ struct MHD_Response *live_response(struct live *live, struct http_stream *source
     int unsent = UNSENT_BYTES, one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    /* A time-out of its own, whatever it is, makes libmicrohttpd 0.9.75 look at the connection in each of its
+     * turns: when the body ends with an error or a close it would else forget to close the socket, until all
+     * older connections have timed out. */
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, HTTP_CONNECTION_S + 1);
     struct MHD_Response *answer =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, stream_read, stream, stream_gone);
     if (!answer) {

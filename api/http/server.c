@@ -11,7 +11,6 @@
 #include "http/exchange.h"
 
 #define CONNECTION_MEMORY 65536 /* bounds request line and headers, and one chunk of a stream */
-#define CONNECTION_S      60
 
 static enum MHD_Result on_step(void *ctx, struct MHD_Connection *connection, const char *url,
                                const char *method, const char *version, const char *data, size_t *size,
@@ -42,7 +41,7 @@ static void on_done(void *ctx, struct MHD_Connection *connection, void **exchang
         if (ex->hurried && code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED) {
             http_count(HTTP_METRIC_CUT_STALLED);
         } else if (ex->hurried && code == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
-            MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, CONNECTION_S);
+            MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, HTTP_CONNECTION_S);
         }
         peer_set(api->peers, ex->peer, PEER_IDLE);
         exchange_free(ex);
@@ -89,7 +88,7 @@ int server_start(struct api *api, struct se_err *err)
         {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)options_int(options, "http.threads"), NULL},
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)api->connections, NULL},
         {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)api->connections, NULL},
-        {MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_S, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, HTTP_CONNECTION_S, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, api},

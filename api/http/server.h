@@ -16,6 +16,8 @@
 #include "http/route.h"
 #include "http/router.h"
 
+#define HTTP_CONNECTION_S 60 /* after so long without a byte libmicrohttpd closes */
+
 struct console;
 struct hls;
 struct live;
