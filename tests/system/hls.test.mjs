@@ -135,7 +135,7 @@ test('nothing is made while nobody asks, the first playlist is there at once, an
   assert.equal(await gateway.metric('sharpeyes_hls_bytes'), 0);
 });
 
-test('a playlist slides, its parts fit together, and old ones can be had for a moment', async () => {
+async function slides() {
   const base = '/live/aac/';
   const seen = new Map();
   let list, last;
@@ -188,6 +188,37 @@ test('a playlist slides, its parts fit together, and old ones can be had for a m
   assert.equal(some.status, 206);
   assert.equal(some.headers.get('content-range'), `bytes 100-299/${all[1].bytes.length}`);
   assert.deepEqual(some.bytes, all[1].bytes.subarray(100, 300));
+}
+
+async function littleMemory() {
+  const other = await Gateway.start({ set: { 'http.hls_bytes': 1 << 20 } });
+  try {
+    for (const clip of ['wide', 'plain']) {
+      const streams = [{ role: 'main', url: cameras.url(clip), transport: 'tcp' }];
+      assert.equal((await other.post('/api/v1/cameras', { code: clip, name: clip, record: { mode: 'off' }, streams })).status, 201);
+    }
+    const held = () => other.metric('sharpeyes_hls_bytes');
+    let most = 0;
+    await until(async () => {
+      assert.equal((await other.get('/live/wide/index.m3u8')).status, 200);
+      most = Math.max(most, await held());
+      return (await other.metric('sharpeyes_hls_trimmed_total')) > 0;
+    }, 40_000, 'segments are given up');
+    const list = parse((await other.get('/live/wide/index.m3u8')).text);
+    assert.ok(list.segments.length >= 3, `${list.segments.length} are left`);
+    assert.equal((await other.fetch(`/live/wide/${list.segments[0].uri}`)).status, 200);
+    assert.equal((await other.get('/live/plain/index.m3u8')).status, 200, 'there is room for another');
+    assert.ok(most < 3 << 20, `${most} bytes`);
+  } finally {
+    await other.stop();
+  }
+}
+
+test('over time', { concurrency: 2 }, async (t) => {
+  await Promise.all([
+    t.test('a playlist slides, its parts fit together, and old ones can be had for a moment', slides),
+    t.test('with little memory playlists keep three segments', littleMemory),
+  ]);
 });
 
 test('main and sub streams, and what is not there', async () => {
