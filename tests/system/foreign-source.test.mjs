@@ -2,7 +2,8 @@
 // files from a web server. And the ways in which such a server could lead the gateway where it may not go.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -198,4 +199,55 @@ test('a name is resolved, and its server hears it', { timeout: 60_000 }, async (
   const result = await tried({ url: `http://localhost:${web.port}/plain.mp4` });
   assert.equal(result.ok, true, JSON.stringify(result));
   assert.equal(web.asked[0].headers.host, `localhost:${web.port}`);
+});
+
+test('https:// is taken with a pinned certificate, and with no other that no CA signed', { timeout: 60_000 }, async () => {
+  const key = join(gateway.dir, 'web.key');
+  const pem = join(gateway.dir, 'web.pem');
+  await run('openssl', [
+    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=camera',
+    '-keyout', key, '-out', pem,
+  ]);
+  const cert = readFileSync(pem);
+  const web = keep(await WebServer.start(dir, {}, { tls: { key: readFileSync(key), cert } }));
+  const url = `${web.url}/plain.mp4`;
+  const pin = new X509Certificate(cert).fingerprint256;
+  const unknown = await tried({ url });
+  assert.match(unknown.reason, /not one to trust/);
+  const wrong = await tried({ url, tls_fingerprint: pin.replace(/^../, pin.startsWith('00') ? '01' : '00'), username: 'viewer', password: 'Pa55' });
+  assert.match(wrong.reason, /not the one whose fingerprint is set/);
+  assert.equal(web.asked.length, 0, 'nothing is asked, and no password sent, before the certificate is known');
+  const right = await tried({ url, tls_fingerprint: pin });
+  assert.equal(right.ok, true, JSON.stringify(right));
+  assert.equal(right.transport, 'https');
+});
+
+test('threads are bounded: further streams say so, and take the place of one that goes', { timeout: 60_000 }, async () => {
+  const web = keep(await WebServer.start(dir));
+  const small = await Gateway.start({ set: { 'ingest.av_streams': 1, 'ingest.retry_min_ms': 200 } });
+  try {
+    const state = async (code) => (await small.get(`/api/v1/cameras/${code}/status`)).json;
+    const home = (await small.get('/api/v1/departments')).json.items[0].id;
+    const add = (code) =>
+      small.post('/api/v1/cameras', {
+        code,
+        name: code,
+        department_id: home,
+        streams: [{ role: 'main', url: `${web.url}/plain.mp4` }],
+      });
+    await add('first');
+    await until(async () => (await state('first')).state === 'live', 10_000, 'the first is live');
+    await add('second');
+    await until(
+      async () => /ingest\.av_streams/.test((await state('second')).streams[0].last_error ?? ''),
+      10_000,
+      'the second has no place',
+    );
+    assert.ok((await small.metric('sharpeyes_ingest_av_refused_total')) >= 1);
+    assert.equal(await small.metric('sharpeyes_ingest_av_threads'), 1);
+    await small.patch('/api/v1/cameras/first', { enabled: false });
+    await until(async () => (await state('second')).state === 'live', 10_000, 'the second takes its place');
+  } finally {
+    await small.stop();
+  }
 });

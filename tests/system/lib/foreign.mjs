@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, createReadStream, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, normalize } from 'node:path';
@@ -74,21 +75,22 @@ const types = { '.m3u8': 'application/vnd.apple.mpegurl', '.ts': 'video/mp2t', '
 
 /**
  * A web server for a folder, with ranges. handlers: {'/path': (request, response) => …} go before files. `asked`
- * lists what came: {url, headers}.
+ * lists what came: {url, headers}. tls: {key, cert}, for https.
  */
 export class WebServer {
-  static async start(dir = undefined, handlers = {}, { host = '127.0.0.1', port = 0 } = {}) {
+  static async start(dir = undefined, handlers = {}, { host = '127.0.0.1', port = 0, tls } = {}) {
     const web = new WebServer();
     web.asked = [];
-    web.server = createServer((request, response) => {
+    const answer = (request, response) => {
       const path = request.url.split('?')[0];
       web.asked.push({ url: request.url, headers: request.headers });
       if (handlers[path]) return handlers[path](request, response);
       return web.file(dir, path, request, response);
-    });
+    };
+    web.server = tls ? createTlsServer(tls, answer) : createServer(answer);
     await new Promise((done, reject) => web.server.once('error', reject).listen(port, host, done));
     web.port = web.server.address().port;
-    web.url = `http://${host.includes(':') ? `[${host}]` : host}:${web.port}`;
+    web.url = `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${web.port}`;
     return web;
   }
 
