@@ -74,7 +74,7 @@ static void refused_keepalives_end_nothing(void **state)
 {
     struct camera camera;
     struct pull pull;
-    given.sets[0] = "ingest.stall_ms=2000";
+    given.sets[0] = "ingest.stall_ms=8000";
     camera_start(&camera, refuse_keepalives);
     pull_until(&pull, &camera, "127.0.0.1", URL, five_keepalives);
     camera_stop(&camera);

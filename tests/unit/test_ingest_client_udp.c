@@ -336,7 +336,7 @@ static void shuffle(struct camera *camera, int fd)
     if (udp_until_play(camera, fd, &media)) {
         for (unsigned i = 0; i < SE_ARRAY_LEN(order); i++)
             send_nth(&media, order[i]);
-        pause_ms(150);        /* longer than 16 is waited for */
+        pause_ms(900);        /* longer than 16 is waited for */
         send_nth(&media, 16); /* too late */
         for (unsigned i = 18; i < 20; i++)
             send_nth(&media, i);
@@ -355,6 +355,8 @@ static void order_is_restored(void **state)
     struct camera camera;
     struct pull pull;
     given.transport = TRANSPORT_UDP;
+    given.sets[0] = "ingest.udp_reorder_ms=600"; /* longer than a busy machine pauses */
+    given.sets[1] = "ingest.stall_ms=4000";
     camera_start(&camera, shuffle);
     pull_until(&pull, &camera, "127.0.0.1", URL, nine_units);
     camera_stop(&camera);
@@ -388,6 +390,7 @@ static void the_connection_may_close_while_packets_come(void **state)
     struct camera camera;
     struct pull pull;
     given.transport = TRANSPORT_UDP;
+    given.sets[0] = "ingest.stall_ms=6000"; /* a quarter of it without a packet is the end */
     camera_start(&camera, close_and_go_on);
     pull_until(&pull, &camera, "127.0.0.1", URL, forty_units);
     camera_stop(&camera);
