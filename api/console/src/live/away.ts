@@ -1,9 +1,9 @@
 import { readonly, ref } from 'vue';
 
 // Whether nobody has looked at this page for a while: its pictures are let go then, and the gateway need not send
-// them. A short look elsewhere costs nothing, as a hidden page's videos stand still anyway.
+// them. Before that a hidden page's videos stand still, but have what comes, and are back at once.
 
-const AWAY_AFTER_MS = 5_000;
+const AWAY_AFTER_MS = 60_000;
 
 const isAway = ref(false);
 export const away = readonly(isAway);

@@ -108,13 +108,33 @@ export class LivePlayer {
       if (job === undefined) return;
       if (job.kind === 'init') this.prepare(source, job.mime);
       if (this.buffer!.updating) return;
-      this.queue.shift();
-      this.queued -= job.data.length;
-      this.buffer!.appendBuffer(job.data);
+      this.buffer!.appendBuffer(this.take());
     } catch (cause) {
       if (cause instanceof DOMException && cause.name === 'QuotaExceededError') this.fail('full');
       else this.fail(cause instanceof Error ? cause.message : String(cause));
     }
+  }
+
+  /**
+   * What is appended next: an init alone, or all fragments before the next one. An append costs far more than the
+   * bytes in it, and a film begins with a whole GOP at once.
+   */
+  private take(): Uint8Array<ArrayBuffer> {
+    let count = 1;
+    if (this.queue[0]!.kind === 'media') {
+      while (count < this.queue.length && this.queue[count]!.kind === 'media') count++;
+    }
+    const jobs = this.queue.splice(0, count);
+    const size = jobs.reduce((sum, job) => sum + job.data.length, 0);
+    this.queued -= size;
+    if (jobs.length === 1) return jobs[0]!.data;
+    const data = new Uint8Array(size);
+    let at = 0;
+    for (const job of jobs) {
+      data.set(job.data, at);
+      at += job.data.length;
+    }
+    return data;
   }
 
   /** Makes the buffer ready for an init: made, emptied of the film before, of the right type. */
@@ -153,7 +173,9 @@ export class LivePlayer {
   private trim(): boolean {
     const buffer = this.buffer;
     if (buffer === null || buffer.buffered.length === 0) return false;
-    const limit = this.video.currentTime - KEEP_S;
+    // Of a page that nobody sees only the end: coming back goes there.
+    const hidden = document.visibilityState === 'hidden';
+    const limit = (hidden ? buffer.buffered.end(buffer.buffered.length - 1) : this.video.currentTime) - KEEP_S;
     if (buffer.buffered.start(0) >= limit - TRIM_S) return false;
     buffer.remove(0, limit);
     return true;
