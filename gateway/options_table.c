@@ -43,7 +43,7 @@ const struct option_def options_table[] = {
     INT("rtsp", "connections_per_address", "1024", 1, 65536, "open RTSP connections of one address"),
     INT("rtsp", "udp_viewers", "256", 0, 4096, "RTSP viewers over UDP at a time; further ones are told to use TCP"),
     TEXT("rtsp", "udp_ports", "", "FIRST-LAST, the ports that UDP viewers are served from; empty: any"),
-    INT("rtsp", "stall_s", "6", 1, 3600, "seconds after which an RTSP viewer that stops reading is cut off"),
+    INT("rtsp", "stall_s", "5", 1, 3600, "seconds after which an RTSP viewer that stops reading is cut off"),
     INT("rtsp", "idle_s", "20", 1, 3600, "seconds an RTSP connection may take to be let in and begin; fewer when the house is full"),
     INT("rtsp", "start_s", "8", 1, 60, "seconds an RTSP viewer waits for a camera that is not running yet"),
 

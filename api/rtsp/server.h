@@ -80,7 +80,8 @@ struct rtsp_out {
     unsigned connections_max, address_max, udp_max;
     unsigned port_first, port_last; /* of our UDP sockets; 0: any */
     size_t cache_bytes;
-    int64_t stall_us, idle_us, start_us;
+    int64_t idle_us, start_us;
+    unsigned stall_s;
     uint8_t input[INPUT_MAX];
 };
 
@@ -179,7 +180,7 @@ struct viewer {
     size_t in_size, skip;
     struct se_str answers;
     size_t answered;
-    se_mono_us state_us, moved_us, heard_us, waiting_us;
+    se_mono_us state_us, heard_us, waiting_us;
 
     bool granted; /* to who, for that camera's stream */
     struct access_who who;
@@ -202,6 +203,9 @@ struct viewer {
     struct packets *current; /* begun and not gone yet … */
     size_t sent;             /* … but for so many bytes (packets, over UDP) */
     bool blocked;            /* waits for room in its socket */
+    uint64_t acked, edge;    /* tcp_room() when it was looked at last … */
+    bool read_before;        /* … and was it reading then? */
+    unsigned dry;            /* seconds in which it read nothing, since it last read in two in a row */
 };
 
 void viewer_accept(struct rtsp_out *out, int fd, const struct sockaddr_storage *peer);

@@ -273,7 +273,7 @@ static void play(struct viewer *viewer)
     se_str_fini(&extra);
     if (viewer->state == VIEWER_READY) {
         viewer->state = VIEWER_PLAYING;
-        viewer->moved_us = viewer->heard_us = se_loop_now_us(viewer->out->loop);
+        viewer->heard_us = se_loop_now_us(viewer->out->loop);
         viewer_report(viewer, false);
         audit(viewer);
     }

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "http/linux_tcp_info.h"
 #include "rtsp/server.h"
 
 #define UNSENT_BYTES 65536 /* the kernel may hold no more of a viewer that does not read */
+#define LITTLE_BYTES 16384
 #define PIECES       32    /* frames given to the kernel at once */
 #define TURNS        8     /* of sending, before others have theirs */
 #define GONE_MS      10000 /* without an acknowledgement, the other side is gone */
@@ -69,7 +71,7 @@ void viewer_accept(struct rtsp_out *out, int fd, const struct sockaddr_storage *
     memcpy(viewer->address, address, sizeof(address));
     viewer->watch = (struct se_watch){.fn = on_socket, .fd = -1};
     viewer->events = EPOLLIN | EPOLLRDHUP;
-    viewer->state_us = viewer->moved_us = viewer->heard_us = se_loop_now_us(out->loop);
+    viewer->state_us = viewer->heard_us = se_loop_now_us(out->loop);
     for (unsigned i = 0; i < TRACKS; i++) {
         viewer->pairs[i].rtp = viewer->pairs[i].rtcp = -1;
         viewer->pairs[i].rtp_watch.fd = viewer->pairs[i].rtcp_watch.fd = -1;
@@ -263,7 +265,6 @@ static int send_some(struct viewer *viewer)
     ssize_t sent = sendmsg(viewer->watch.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0)
         return errno == EINTR ? 1 : errno == EWOULDBLOCK ? -EAGAIN : -errno;
-    viewer->moved_us = se_loop_now_us(viewer->out->loop);
     if (places[n - 1] || viewer->current)
         se_metric_add(&rtsp_metrics[RTSP_M_BYTES_TCP], sent);
     went(viewer, (size_t)sent, pieces, places, n);
@@ -281,7 +282,6 @@ static void pace(struct rtsp_out *out)
 void viewer_flush(struct viewer *viewer)
 {
     int r = 1;
-    bool was_blocked = viewer->blocked;
     if (viewer->dead)
         return;
     for (unsigned i = 0; i < TURNS && r == 1; i++)
@@ -291,8 +291,6 @@ void viewer_flush(struct viewer *viewer)
         return;
     }
     viewer->blocked = r != 0; /* after so many turns it comes again when the others had theirs */
-    if (viewer->blocked && !was_blocked)
-        viewer->moved_us = se_loop_now_us(viewer->out->loop);
     if (!viewer->blocked && viewer->closing) {
         viewer_close(viewer);
         return;
@@ -513,6 +511,34 @@ static void on_socket(struct se_watch *watch, uint32_t events)
 
 /* --- once a second ------------------------------------------------------------------------------------- */
 
+/* Did it read in the last second? Its kernel takes megabytes for it before it takes no more, so that says
+ * little; that it makes as much room as it takes says it at once. Of a few bytes nobody can tell. */
+static bool reads(struct viewer *viewer)
+{
+    uint64_t acked = viewer->acked, edge = viewer->edge;
+    if (!tcp_room(viewer->watch.fd, &acked, &edge))
+        return true; /* over in a moment, and noticed otherwise */
+    uint64_t taken = acked - viewer->acked, room = edge - viewer->edge;
+    if (taken < LITTLE_BYTES)
+        return !viewer->blocked;
+    viewer->acked = acked;
+    viewer->edge = edge;
+    return room >= taken / 4;
+}
+
+/* Has it read nothing for too long? The kernel of one that does not read makes some room now and then by
+ * packing what it holds, so one second says nothing. */
+static bool stalled(struct viewer *viewer)
+{
+    bool now = reads(viewer);
+    if (now && viewer->read_before)
+        viewer->dry = 0;
+    else if (!now)
+        viewer->dry++;
+    viewer->read_before = now;
+    return viewer->dry >= viewer->out->stall_s;
+}
+
 /* How long one may be connected without watching: the less, the fuller the house. */
 static int64_t patience(const struct rtsp_out *out)
 {
@@ -525,7 +551,7 @@ void viewer_second(struct viewer *viewer, se_mono_us now_us)
     struct rtsp_out *out = viewer->out;
     if (viewer->granted && !access_still(out->deps.access, &viewer->who)) {
         viewer_cut(viewer, RTSP_M_CUT_REVOKED);
-    } else if (viewer->blocked && now_us - viewer->moved_us >= out->stall_us) {
+    } else if (stalled(viewer)) {
         viewer_cut(viewer, RTSP_M_CUT_STALLED);
     } else if (viewer->waiting && now_us - viewer->waiting_us >= out->start_us) {
         session_late(viewer);

@@ -21,7 +21,7 @@ before(async () => {
     config: { all_clips: false, cameras: [...clips.map((name) => ({ name, clip: name })), ...others] },
   });
   gateway = await Gateway.start({
-    set: { 'rtsp.stall_s': 3, 'rtsp.idle_s': 2, 'rtsp.connections': 400, 'rtsp.connections_per_address': 300, 'ingest.retry_min_ms': 100, 'ingest.on_demand_linger_s': 1, 'ingest.stall_ms': 4000 },
+    set: { 'rtsp.stall_s': 4, 'rtsp.idle_s': 2, 'rtsp.connections': 400, 'rtsp.connections_per_address': 300, 'ingest.retry_min_ms': 100, 'ingest.on_demand_linger_s': 1, 'ingest.stall_ms': 4000 },
   });
   address = readFileSync(join(gateway.dir, 'rtsp.addr'), 'utf8').trim();
   department = (await gateway.get('/api/v1/departments')).json.items[0].id;
