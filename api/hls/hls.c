@@ -18,6 +18,7 @@
 #define KEPT_US      (20 * SE_US_PER_S)
 #define LISTED_90K   (3 * HLS_TARGET_S * 90000LL) /* RFC 8216 6.2.2: no less is left when one is removed */
 #define TICK_US      100000
+#define HURRY_US     20000 /* while somebody waits for the first frames of a camera that is live */
 #define VIEWERS      64u
 #define VIEWER_US    (60 * SE_US_PER_S) /* after which somebody who comes again begins again */
 #define STALE_US     (30 * SE_US_PER_S) /* a playlist that does not move on is kept up for so long */
@@ -274,17 +275,18 @@ static int find_or_begin(struct hls *hls, const struct hls_ask *ask, struct sess
     return r;
 }
 
-/* One turn over all sessions. Returns whether a request that waits may find something now. */
-static bool turn(struct hls *hls)
+/* One turn over all sessions. Returns whether a request that waits may find something now. *ret_hurry: one is
+ * about to. */
+static bool turn(struct hls *hls, bool *ret_hurry)
 {
+    struct hub_state state;
     struct session *all[SESSIONS_MAX], *gone[SESSIONS_MAX];
     unsigned count = 0, left = 0;
-    bool news = false;
+    bool news = false, hurry = false;
     se_mono_us now_us = se_mono_now_us();
     pthread_mutex_lock(&hls->lock);
     for (struct session **at = &hls->first; *at;) {
         struct session *session = *at;
-        struct hub_state state;
         hub_state(session->hub, &state);
         pthread_mutex_lock(&session->lock);
         bool over = state.removed || now_us - session->asked_us > hls->idle_us;
@@ -307,9 +309,12 @@ static bool turn(struct hls *hls)
             hls_segmenter_cut(&all[i]->segmenter); /* somebody waits for the first one */
         news |= all[i]->was_empty && all[i]->count;
         all[i]->was_empty = all[i]->count == 0;
+        hub_state(all[i]->hub, &state);
+        hurry |= all[i]->was_empty && state.state == SOURCE_LIVE;
         pthread_mutex_unlock(&all[i]->lock);
         session_unref(&all[i]);
     }
+    *ret_hurry = hurry;
     return news;
 }
 
@@ -329,7 +334,7 @@ static void *run(void *ctx)
             pthread_cond_wait(&hls->changed, &hls->lock);
         bool stop = hls->stop;
         pthread_mutex_unlock(&hls->lock);
-        bool news = turn(hls);
+        bool hurry = false, news = turn(hls, &hurry);
         se_mono_us now_us = se_mono_now_us();
         if (news || now_us - woken_us >= SE_US_PER_S) {
             woken_us = now_us;
@@ -339,7 +344,7 @@ static void *run(void *ctx)
         if (stop)
             break;
         if (!hls->stop)
-            wait_until(hls, now_us + TICK_US);
+            wait_until(hls, now_us + (hurry ? HURRY_US : TICK_US));
     }
     pthread_mutex_unlock(&hls->lock);
     return NULL;
