@@ -45,6 +45,7 @@ const struct option_def options_table[] = {
     TEXT("rtsp", "udp_ports", "", "FIRST-LAST, the ports that UDP viewers are served from; empty: any"),
     INT("rtsp", "stall_s", "5", 1, 3600, "seconds after which an RTSP viewer that stops reading is cut off"),
     INT("rtsp", "idle_s", "20", 1, 3600, "seconds an RTSP connection may take to be let in and begin; fewer when the house is full"),
+    INT("rtsp", "session_s", "60", 1, 3600, "seconds that an RTSP viewer over UDP, or a paused one, may say nothing; a quarter more is let pass"),
     INT("rtsp", "start_s", "8", 1, 60, "seconds an RTSP viewer waits for a camera that is not running yet"),
 
     TEXT("store", "url", "", "sqlite:PATH; empty: sqlite:DATA_DIR/sharpeyes.db"),

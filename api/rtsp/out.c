@@ -172,6 +172,7 @@ static int read_options(struct rtsp_out *out, struct se_err *err)
     out->address_max = (unsigned)options_int(options, "rtsp.connections_per_address");
     out->udp_max = (unsigned)options_int(options, "rtsp.udp_viewers");
     out->stall_s = (unsigned)options_int(options, "rtsp.stall_s");
+    out->session_s = (unsigned)options_int(options, "rtsp.session_s");
     out->idle_us = options_int(options, "rtsp.idle_s") * SE_US_PER_S;
     out->start_us = options_int(options, "rtsp.start_s") * SE_US_PER_S;
     out->cache_bytes = (size_t)options_int(options, "ingest.gop_cache_bytes");

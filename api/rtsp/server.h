@@ -19,7 +19,6 @@
 #define INPUT_MAX   16384 /* of a connection: what it sent and we have not yet understood */
 #define ANSWERS_MAX 65536 /* answers that it has not taken */
 #define REPORT_US   (5 * SE_US_PER_S)
-#define SESSION_S   60   /* of silence, over UDP */
 #define UDP_TURN    32   /* packets to one viewer at a time … */
 #define UDP_TURN_US 4000 /* … so that a burst finds room where it arrives */
 
@@ -81,7 +80,7 @@ struct rtsp_out {
     unsigned port_first, port_last; /* of our UDP sockets; 0: any */
     size_t cache_bytes;
     int64_t idle_us, start_us;
-    unsigned stall_s;
+    unsigned stall_s, session_s;
     uint8_t input[INPUT_MAX];
 };
 

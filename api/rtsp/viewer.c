@@ -365,7 +365,7 @@ void viewer_answer(struct viewer *viewer, unsigned status, const char *extra, co
     se_str_printf(out, "RTSP/1.0 %u %s\r\nCSeq: %s\r\n", status, reason(status), viewer->request.cseq);
     se_str_puts(out, "Server: sharpeyes\r\n");
     if (viewer->session[0])
-        se_str_printf(out, "Session: %s;timeout=%d\r\n", viewer->session, SESSION_S);
+        se_str_printf(out, "Session: %s;timeout=%u\r\n", viewer->session, viewer->out->session_s);
     se_str_puts(out, extra ? extra : "");
     if (body)
         se_str_printf(out, "Content-Length: %zu\r\n", strlen(body));
@@ -549,19 +549,19 @@ static int64_t patience(const struct rtsp_out *out)
 void viewer_second(struct viewer *viewer, se_mono_us now_us)
 {
     struct rtsp_out *out = viewer->out;
+    int64_t session_us = out->session_s * SE_US_PER_S * 5 / 4; /* what players are told, and some more */
     if (viewer->granted && !access_still(out->deps.access, &viewer->who)) {
         viewer_cut(viewer, RTSP_M_CUT_REVOKED);
     } else if (stalled(viewer)) {
         viewer_cut(viewer, RTSP_M_CUT_STALLED);
     } else if (viewer->waiting && now_us - viewer->waiting_us >= out->start_us) {
         session_late(viewer);
-    } else if (viewer->state == VIEWER_PLAYING && viewer->udp &&
-               now_us - viewer->heard_us >= (SESSION_S + 5) * SE_US_PER_S) {
+    } else if (viewer->state == VIEWER_PLAYING && viewer->udp && now_us - viewer->heard_us >= session_us) {
         viewer_cut(viewer, RTSP_M_CUT_SILENT);
     } else if (viewer->state != VIEWER_PLAYING && !viewer->busy) {
         /* Paused ones keep their session by asking for something, and open ones have a while to begin. */
         int64_t silence = now_us - (viewer->granted ? viewer->heard_us : viewer->state_us);
-        int64_t allowed = viewer->state == VIEWER_READY ? (SESSION_S + 5) * SE_US_PER_S : patience(out);
+        int64_t allowed = viewer->state == VIEWER_READY ? session_us : patience(out);
         if (silence >= allowed)
             viewer_cut(viewer, RTSP_M_CUT_IDLE);
     }

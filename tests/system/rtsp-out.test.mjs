@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
@@ -21,7 +22,7 @@ before(async () => {
     config: { all_clips: false, cameras: [...clips.map((name) => ({ name, clip: name })), ...others] },
   });
   gateway = await Gateway.start({
-    set: { 'rtsp.stall_s': 4, 'rtsp.idle_s': 2, 'rtsp.connections': 400, 'rtsp.connections_per_address': 300, 'ingest.retry_min_ms': 100, 'ingest.on_demand_linger_s': 1, 'ingest.stall_ms': 4000 },
+    set: { 'rtsp.stall_s': 4, 'rtsp.idle_s': 2, 'rtsp.session_s': 3, 'rtsp.connections': 400, 'rtsp.connections_per_address': 300, 'ingest.retry_min_ms': 100, 'ingest.on_demand_linger_s': 1, 'ingest.stall_ms': 4000 },
   });
   address = readFileSync(join(gateway.dir, 'rtsp.addr'), 'utf8').trim();
   department = (await gateway.get('/api/v1/departments')).json.items[0].id;
@@ -451,6 +452,42 @@ test('one that stops reading is cut, one that is slow jumps, and others lose not
   const frames = bystander.frames;
   await until(() => bystander.frames > frames, 2000, 'the other goes on');
   for (const player of [bystander, slow, stopped]) await player.close();
+});
+
+test('over UDP a sign of life keeps a viewer, and silence ends it', async () => {
+  const watch = async () => {
+    const player = await Player.open();
+    const socket = createSocket('udp4');
+    await new Promise((done) => socket.bind(0, '127.0.0.1', done));
+    assert.equal((await player.signedIn('DESCRIBE', 'plain')).status, 200);
+    const port = socket.address().port;
+    const set = await player.ask('SETUP', 'plain/trackID=0', { Transport: `RTP/AVP;unicast;client_port=${port}-${port + 1}` });
+    assert.equal(set.status, 200, set.text);
+    assert.match(set.header('Session'), /;timeout=3$/);
+    const server = Number(/server_port=(\d+)-/.exec(set.header('Transport'))[1]);
+    assert.equal(server % 2, 0);
+    player.session = set.header('Session').split(';')[0];
+    player.packets = 0;
+    socket.on('message', (data, from) => {
+      assert.equal(from.port, server);
+      assert.equal(data[0] >> 6, 2);
+      player.packets++;
+    });
+    assert.equal((await player.ask('PLAY', 'plain')).status, 200);
+    await until(() => player.packets > 10, 5000, 'packets come');
+    player.closed.then(() => socket.close());
+    return player;
+  };
+  const [silent, lively] = [await watch(), await watch()];
+  const start = Date.now();
+  while (!silent.gone && Date.now() - start < 9000) {
+    assert.equal((await lively.ask('GET_PARAMETER', 'plain')).status, 200);
+    await sleep(500);
+  }
+  assert.ok(silent.gone, 'the silent one is cut');
+  assert.ok(silent.gone - start > 2000);
+  assert.ok(!lively.gone, 'the other goes on');
+  assert.equal(await gateway.metric('sharpeyes_rtsp_cut_total{cause="silent"}'), 1);
 });
 
 test('fifty leave at once', async () => {
