@@ -80,7 +80,7 @@ static double rate_of(const struct ingest_try *try)
             if (apart > 0 && apart < least)
                 least = apart;
         }
-    return least < 10 * 90000 ? (double)(90000 * 100 / least) / 100 : 0;
+    return least < 10 * 90000 ? 90000.0 / (double)least : 0;
 }
 
 static json_t *describe(const struct ingest_try *try, bool ok, const char *reason)
