@@ -235,7 +235,9 @@ void client_media_play(struct rtsp_client *client); /* PLAY was answered */
 /* client_tracks.c */
 /* Takes up what a description offers; fails the client when there is no video to have. */
 bool client_media_describe(struct rtsp_client *client, const struct sdp *sdp, const char *base);
-/* Another way to write the track's URL, after a SETUP that the camera does not know. false: there is none. */
+/* The URL as the description says, and another way to write it, after a SETUP that the camera does not know.
+ * false: there is none. */
+void client_track_first_url(struct rtsp_client *client, struct client_track *track);
 bool client_track_other_url(struct rtsp_client *client, struct client_track *track);
 void client_media_fini(struct rtsp_client *client, bool for_good);
 

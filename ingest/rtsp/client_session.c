@@ -347,7 +347,8 @@ static void playing(struct rtsp_client *client)
 /* Answers to a SETUP that mean its Transport; 461 is the word for it, the others are what cameras say. */
 static bool transport_status(unsigned status)
 {
-    return status == 461 || status == 406 || status == 451 || status == 501 || status == 551;
+    return status == 461 || status == 400 || status == 406 || status == 415 || status == 451 ||
+           status == 500 || status == 501 || status == 551;
 }
 
 /* … and those that mean a URL it does not know. */
@@ -404,6 +405,8 @@ static void refused(struct rtsp_client *client, const struct rtsp_message *messa
     if (client->phase == PHASE_SETUP && transport_status(status)) {
         if (client_transport_other(client))
             enter(client, PHASE_SETUP);
+        else if (status == 400 || status == 415 || status == 500) /* it may have meant anything */
+            client_fail(client, FAILURE_ANSWER, "the camera answered SETUP with error %u", status);
         else
             client_transport_refused(client, status);
         return;

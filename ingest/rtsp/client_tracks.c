@@ -103,6 +103,18 @@ static char *join_otherwise(const struct rtsp_client *client, const struct clien
     }
 }
 
+void client_track_first_url(struct rtsp_client *client, struct client_track *track)
+{
+    struct text base = {client->base, strlen(client->base)};
+    char *url =
+        track->url_form ? rtsp_url_join(base, (struct text){track->control, strlen(track->control)}) : NULL;
+    if (!url)
+        return;
+    free(track->url);
+    track->url = url;
+    track->url_form = 0;
+}
+
 bool client_track_other_url(struct rtsp_client *client, struct client_track *track)
 {
     while (++track->url_form <= 4) {

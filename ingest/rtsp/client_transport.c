@@ -119,8 +119,10 @@ bool client_transport_other(struct rtsp_client *client)
     enum stream_transport other = other_way(way->now);
     if (way->wanted != TRANSPORT_AUTO || client->tls || way->refused & 1u << other)
         return false;
-    for (unsigned i = 0; i < client->track_count; i++)
+    for (unsigned i = 0; i < client->track_count; i++) {
         client_udp_close(&client->tracks[i]);
+        client_track_first_url(client, &client->tracks[i]);
+    }
     way->now = way->next = other;
     return true;
 }

@@ -179,6 +179,8 @@ test('over UDP: what the stream is set to, what the camera takes, and loss in wo
   assert.equal(main.packets_lost, 0);
   assert.equal((await becomes('udp-only', 'live')).main.transport, 'udp');
   assert.equal((await becomes('tcp-only', 'live')).main.transport, 'tcp');
+  await add({ name: 'six-udp' }, { url: cameras.url('six'), transport: 'udp' });
+  assert.equal((await becomes('six-udp', 'live')).main.transport, 'udp');
   await add({ name: 'refuses-udp' }, { url: cameras.url('tcp-only'), transport: 'udp' });
   assert.match((await becomes('refuses-udp', 'offline')).main.last_error, /refuses RTP over UDP \(461\): set the stream's transport/);
 

@@ -509,7 +509,8 @@ static void say_otherwise(struct camera *camera, int fd)
 static void other_words_for_461(void **state)
 {
     static const char *const all[] = {"406 TCP TRANSPORT IS NOT SUPPORTED", "451 Parameter Not Understood",
-                                      "551 Option Not Supported", ""};
+                                      "551 Option Not Supported",           "400 Bad Request",
+                                      "500 Internal Server Error",          ""};
     for (unsigned i = 0; i < SE_ARRAY_LEN(all); i++) {
         struct camera camera;
         struct pull pull;
