@@ -332,8 +332,8 @@ static json_t *stream_json(const struct stream_seen *seen, enum stream_role role
         "height", codec ? json_integer(seen->height) : json_null(), "fps",
         (double)(int64_t)(seen->fps * 100 + 0.5) / 100, "bitrate_bps", (json_int_t)(seen->bitrate_bps + 0.5),
         "packets_lost", (json_int_t)seen->packets_lost, "packets_late", (json_int_t)seen->packets_late,
-        "jitter_ms", (double)(seen->jitter_us / 100) / 10, "reconnects", (json_int_t)seen->reconnects,
-        "transport", seen->transport, "last_error", seen->last_error[0] ? seen->last_error : NULL, "note",
+        "jitter_ms", (double)seen->jitter_us / 1000, "reconnects", (json_int_t)seen->reconnects, "transport",
+        seen->transport, "last_error", seen->last_error[0] ? seen->last_error : NULL, "note",
         seen->note[0] ? seen->note : NULL, "audio", seen->audio[0] ? seen->audio : NULL);
 }
 
