@@ -4,8 +4,8 @@
 
 #include "house.h"
 
-/* Sets every stored camera. One that ingest refuses is logged and left out: the others are not to wait for it.
- * One whose password does not open is there, and offline. */
+/* Sets every stored camera. One that ingest refuses is logged and left out: the others are not to wait for
+ * it. One whose password does not open is there, and offline. */
 int house_load_cameras(struct house *house, struct se_err *err);
 /* One camera, new or changed in the store. What goes wrong is logged. */
 void house_load_camera(struct house *house, const char *id);

@@ -76,12 +76,13 @@ int ingest_camera_check_alone(const struct options *options, const struct camera
 /* {state,since,last_frame_at,streams:[…]} as in the contract; -ENOENT. Any thread. */
 int ingest_camera_status(struct ingest *ingest, const char *camera_id, json_t **ret_status);
 
-/* A stream tried without a camera: at most INGEST_TRIES_MAX at once, ingest.try_ms each. Nothing of it is kept. */
+/* A stream tried without a camera: at most INGEST_TRIES_MAX at once, ingest.try_ms each. Nothing of it is
+ * kept. */
 #define INGEST_TRIES_MAX 4
 struct ingest_try;
 /* Begins; done(ctx) is called once, on an ingest loop, when there is a result: it must neither block nor call
- * back, and is not called after ingest_try_free(). -EINVAL (err: field "url" …) for what would not be taken as
- * a stream, -EBUSY too many are under way. Any thread but a loop's. */
+ * back, and is not called after ingest_try_free(). -EINVAL (err: field "url" …) for what would not be taken
+ * as a stream, -EBUSY too many are under way. Any thread but a loop's. */
 int ingest_try_start(struct ingest *ingest, const struct camera_stream_spec *spec, void (*done)(void *ctx),
                      void *ctx, struct ingest_try **ret_try, struct se_err *err);
 /* {ok,codec,width,height,fps,audio,transport,reason,took_ms}, a reference of the caller's; NULL: not yet. Any
