@@ -76,7 +76,7 @@ const struct option_def options_table[] = {
     INT("ingest", "on_demand_linger_s", "30", 0, DAY_S, "seconds an on-demand stream goes on after its last viewer left"),
     INT("ingest", "segment_s", "60", 1, 3600, "seconds of one recorded file"),
     INT("ingest", "sync_ms", "1000", 10, 2000, "milliseconds between two flushes of recordings to the disk"),
-    INT("ingest", "write_queue_bytes", "0", 0, 64 * GIB, "bytes that may wait for one volume, at least 1 MiB; beyond, whole groups of pictures are dropped; 0: a sixteenth of the memory, 128 MiB to 1 GiB"),
+    INT("ingest", "write_queue_bytes", "0", 0, 64 * GIB, "bytes that may wait for one volume, at least 1 MiB; beyond, whole groups of pictures are dropped; 0: a sixteenth of the memory, 128 to 512 MiB"),
     INT("ingest", "repair_days", "2", 1, 36500, "days back that files without an entry in the store are looked for at start"),
 
     INT("pixels", "threads", "1", 1, 64, "threads' worth of decoding that snapshots may use at once"),

@@ -95,10 +95,11 @@ static int load_lasts(struct store_tx *tx, void *ctx)
     return store_segments_last(tx, load_last, ctx);
 }
 
-/* A thousand cameras fill 256 MiB in a second, and a disk may need some. */
+/* A thousand cameras fill 256 MiB in a second, and a disk may need some; but all of it is to be written
+ * within the 10 s that the end may take. */
 static size_t queue_bytes(int64_t wanted)
 {
-    const int64_t least = 1 << 20, low = 128 << 20, high = 1 << 30;
+    const int64_t least = 1 << 20, low = 128 << 20, high = 512 << 20;
     if (wanted)
         return (size_t)(wanted > least ? wanted : least);
     int64_t share = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 16;
