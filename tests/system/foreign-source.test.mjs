@@ -82,7 +82,15 @@ test('RTMP, SRT, HTTP-FLV, HLS and MP4: live, recorded with their sound, back af
   const rtmp = keep(new ListeningFfmpeg(clip, '-c', 'copy', '-f', 'flv', '-listen', '1', `rtmp://127.0.0.1:${ports[0]}/live/cam`));
   keep(new ListeningFfmpeg(clip, '-c', 'copy', '-f', 'mpegts', `srt://127.0.0.1:${ports[1]}?mode=listener`));
   keep(new ListeningFfmpeg(clip, '-c', 'copy', '-f', 'flv', '-listen', '1', `http://127.0.0.1:${ports[2]}/live.flv`));
-  const hls = keep(await Hls.start(clip));
+  const hls = keep(
+    await Hls.start(clip, {
+      handlers: {
+        '/moved/x.m3u8': (request, response) => response.writeHead(302, { location: '/lists/master.m3u8' }).end(),
+        '/lists/master.m3u8': (request, response) =>
+          response.end('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900000\n../live.m3u8\n'),
+      },
+    }),
+  );
   const web = keep(await WebServer.start(dir));
   const ids = {
     rtmp: await addCamera('rtmp', `rtmp://127.0.0.1:${ports[0]}/live/cam`),
@@ -93,6 +101,9 @@ test('RTMP, SRT, HTTP-FLV, HLS and MP4: live, recorded with their sound, back af
   };
   await until(() => hls.ready(), 15_000, 'ffmpeg has written HLS');
   ids.hls = await addCamera('hls', hls.url);
+  // What a playlist names is meant from where the redirect led.
+  const moved = await tried({ url: `${hls.web.url}/moved/x.m3u8` });
+  assert.equal(moved.ok, true, JSON.stringify(moved));
 
   for (const [name, id] of Object.entries(ids)) {
     const { stream } = await live(id);

@@ -158,7 +158,6 @@ struct pull {
     /* the loop's */
     unsigned units, gaps, torn, videos;
     int64_t last;
-    _Atomic int64_t seen;    /* the last number */
     _Atomic bool over, live; /* it was */
     bool held_up;
     struct source_stats stats;
@@ -191,7 +190,7 @@ static void on_unit(void *ctx, struct access_unit *unit)
         pull->gaps++;
         pull->torn += !unit->keyframe;
     }
-    pull->last = pull->seen = number;
+    pull->last = number;
 }
 
 static void start(void *ctx)
