@@ -199,6 +199,12 @@ static bool find_next(struct viewer *viewer)
     return false;
 }
 
+/* Where the first so many packets end. */
+static size_t packets_end(const struct packets *packets, unsigned count)
+{
+    return count < packets->count ? packets->at[count] : packets->size;
+}
+
 bool udp_flush(struct viewer *viewer)
 {
     unsigned left = UDP_TURN;
@@ -217,9 +223,12 @@ bool udp_flush(struct viewer *viewer)
         } else {
             viewer->refused = 0;
         }
+        size_t before = packets_end(viewer->current, (unsigned)viewer->sent);
         left -= (unsigned)sent;
         viewer->sent += (size_t)sent;
-        se_metric_add(&rtsp_metrics[RTSP_M_BYTES_UDP], (int64_t)sent * RTP_PAYLOAD_MAX);
+        se_metric_add(&rtsp_metrics[RTSP_M_BYTES_UDP],
+                      (int64_t)(packets_end(viewer->current, (unsigned)viewer->sent) - before) -
+                          sent * INTERLEAVED_FRAME);
         if (viewer->sent >= viewer->current->count) {
             packets_unref(&viewer->current);
             viewer->sent = 0;
