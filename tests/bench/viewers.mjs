@@ -59,7 +59,7 @@ async function one(run, cameras) {
     const bare = await BareFanout.start(address, path, token);
     const ways = {
       bare: { pid: bare.pid, start: (count) => HttpCrowd.start(bare.address, '/', count) },
-      http: { pid: load.pid, start: (count) => HttpCrowd.start(address, path, count, { token }) },
+      http: { pid: load.pid, start: (count) => HttpCrowd.start(address, path, count, { token, every_ms: 1 }) },
       rtsp: { pid: load.pid, start: (count) => RtspCrowd.start(rtsp, `${load.ids[0]}?ticket=${ticket}`, count), most: args.rtsp },
     };
     for (const count of args.n) {

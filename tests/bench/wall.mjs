@@ -17,7 +17,7 @@ const count = args.tiles * args.pages;
 
 async function plain(load) {
   const paths = load.ids.map((id) => `/live/${id}/main.mp4`);
-  return HttpCrowd.start(load.gateway.address, paths, count, { token: load.gateway.token });
+  return HttpCrowd.start(load.gateway.address, paths, count, { token: load.gateway.token, every_ms: 1 }); // not more at once than http.queue takes
 }
 
 async function pages(load) {

@@ -406,6 +406,10 @@ static void run(int epoll_fd, int64_t until_us)
         }
         if (ended + bad == count)
             return;
+        if (bad && !said_ready) { /* nobody would wait for that to become all of them */
+            fprintf(stderr, "watch-http: %u of %u were refused or sent nonsense\n", bad, count);
+            exit(1);
+        }
     }
 }
 
