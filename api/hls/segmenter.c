@@ -167,6 +167,10 @@ static int close_fragment(struct hls_segmenter *s, int64_t end_90k)
 {
     struct media_sample *last = run_last(&s->video);
     unsigned audio = 0;
+    /* Each fragment has both tracks, from the first one on: players that see a track late may never show it.
+     */
+    if (s->has_audio && (!s->audio_started || s->audio_end_90k < end_90k - LATE_90K))
+        audio_fill(s, end_90k);
     while (audio < s->audio.count && s->audio.samples[audio].dts_90k < end_90k)
         audio++;
     if (!last && !audio)
@@ -189,8 +193,6 @@ static void close_segment(struct hls_segmenter *s, int64_t end_90k)
 {
     if (!s->open)
         return;
-    if (s->has_audio && (!s->audio_started || s->audio_end_90k < end_90k - LATE_90K))
-        audio_fill(s, end_90k);
     if (close_fragment(s, end_90k) < 0) {
         fail(s);
         return;
