@@ -69,7 +69,8 @@ int api_new(const struct api_deps *deps, struct api **ret_api, struct se_err *er
     if (r < 0) {
         goto out_of_memory;
     }
-    r = se_pool_new("http-read", workers, (size_t)options_int(deps->options, "http.queue"), &api->workers);
+    r = se_pool_new("http-read", workers, 4 * (size_t)options_int(deps->options, "http.queue"),
+                    &api->workers);
     if (r < 0) {
         goto out_of_memory;
     }

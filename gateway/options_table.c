@@ -27,7 +27,7 @@ const struct option_def options_table[] = {
     TEXT("http", "listen", "127.0.0.1:8080", "ADDRESS:PORT; port 0 picks one, see DATA_DIR/http.addr"),
     INT("http", "threads", "2", 1, 64, "threads that send and receive"),
     INT("http", "workers", "4", 1, 64, "threads that run requests that read, and as many for those that change"),
-    INT("http", "queue", "256", 1, 65536, "requests that may wait for a worker; more are answered 503"),
+    INT("http", "queue", "256", 1, 65536, "requests that change something and may wait for a worker, and four times as many that read; more are answered 503"),
     INT("http", "connections", "12000", 16, 65536, "open connections, as far as the limit of open files goes; more must wait"),
     TEXT("http", "console_dir", "", "directory of the built console; empty: the one this program was built with"),
     INT("http", "body_timeout_s", "30", 1, 3600, "seconds for a request's body to arrive"),

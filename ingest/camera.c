@@ -240,7 +240,7 @@ static int apply_stream(struct stream *stream, const struct camera_stream_spec *
         return 0;
     if (!stream->hub) {
         struct hub *hub;
-        int r = hub_new(stream->camera->host->hub_shared, on_viewers, stream, &hub);
+        int r = hub_new(on_viewers, stream, &hub);
         if (r < 0)
             return r;
         hub_cache_bytes(hub, (size_t)options_int(stream->camera->host->options, "ingest.gop_cache_bytes"));

@@ -20,7 +20,6 @@ struct camera_host {
                 struct se_err *err); /* source_pick() */
     struct se_pool *pool;
     struct av_threads *av_threads;
-    struct hub_shared *hub_shared;
     struct volumes *volumes;
     ingest_state_fn on_state;
     void *ctx;

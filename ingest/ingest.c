@@ -209,9 +209,7 @@ int ingest_new(const struct ingest_deps *deps, struct ingest **ret_ingest, struc
     r = volumes_start(deps->options, deps->store, &ingest->host.volumes, err);
     if (r < 0)
         goto fail;
-    r = hub_shared_new(&ingest->host.hub_shared);
-    if (r == 0)
-        r = se_pool_new("dns", DNS_THREADS, DNS_QUEUE, &ingest->host.pool);
+    r = se_pool_new("dns", DNS_THREADS, DNS_QUEUE, &ingest->host.pool);
     if (r == 0)
         r = av_threads_new((unsigned)options_int(deps->options, "ingest.av_streams"),
                            &ingest->host.av_threads);
@@ -281,8 +279,6 @@ void ingest_free(struct ingest *ingest)
         camera_unref(&ingest->cameras[i]);
     if (ingest->host.volumes)
         volumes_stop(ingest->host.volumes);
-    if (ingest->host.hub_shared)
-        hub_shared_free(ingest->host.hub_shared);
     free(ingest->cameras);
     pthread_mutex_destroy(&ingest->change);
     pthread_mutex_destroy(&ingest->table);
@@ -454,11 +450,6 @@ int ingest_hub(struct ingest *ingest, const char *camera_id, enum stream_role ro
         *ret_hub = hub_ref(hub);
     pthread_mutex_unlock(&ingest->table);
     return hub ? 0 : -ENOENT;
-}
-
-int ingest_live_fd(struct ingest *ingest)
-{
-    return hub_shared_fd(ingest->host.hub_shared);
 }
 
 bool ingest_healthy(struct ingest *ingest, struct se_err *err)

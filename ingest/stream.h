@@ -7,13 +7,8 @@
 #include "ingest/ingest.h"
 
 /* live/hub.c: the live side. One hub per camera and stream; it survives reconnects. */
-struct hub_shared; /* live/wake.c: the descriptor viewers are woken by, one per ingest; outlives its hubs'
-                      streams */
-int hub_shared_new(struct hub_shared **ret_shared);
-void hub_shared_free(struct hub_shared *shared);
-int hub_shared_fd(const struct hub_shared *shared);
 /* viewers: called (any thread) when the number of viewers goes 0→1 or 1→0. */
-int hub_new(struct hub_shared *shared, void (*viewers)(void *ctx, bool any), void *ctx, struct hub **ret_hub);
+int hub_new(void (*viewers)(void *ctx, bool any), void *ctx, struct hub **ret_hub);
 void hub_cache_bytes(struct hub *hub, size_t bytes); /* ingest.gop_cache_bytes; 16 MiB until said */
 void hub_set_state(struct hub *hub, enum source_state state, const char *reason);
 void hub_set_video(struct hub *hub, const struct video_params *params); /* new init for all viewers */

@@ -9,7 +9,6 @@
 #include "base/metrics.h"
 #include "live/ring.h"
 #include "live/timing.h"
-#include "live/wake.h"
 #include "mp4/mux.h"
 
 #define RING_BYTES     (16u << 20) /* when nobody said otherwise */
@@ -27,7 +26,6 @@ enum { M_FRAGMENTS, M_EVICTED, M_SKIPPED, M_VIEWERS, M_NO_MEMORY };
 
 struct hub {
     _Atomic unsigned refs;
-    struct hub_shared *shared;
     void (*viewers_fn)(void *ctx, bool any);
     void *viewers_ctx;
     pthread_mutex_t viewers_lock; /* held over viewers_fn, so that 0→1 and 1→0 arrive in order */
@@ -57,7 +55,7 @@ static void register_metrics(void)
     se_metrics_register(metrics, SE_ARRAY_LEN(metrics));
 }
 
-int hub_new(struct hub_shared *shared, void (*viewers)(void *ctx, bool any), void *ctx, struct hub **ret_hub)
+int hub_new(void (*viewers)(void *ctx, bool any), void *ctx, struct hub **ret_hub)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, register_metrics);
@@ -67,7 +65,6 @@ int hub_new(struct hub_shared *shared, void (*viewers)(void *ctx, bool any), voi
     live_ring_init(&hub->video_ring, MP4_TRACK_VIDEO, RING_BYTES);
     live_ring_init(&hub->audio_ring, MP4_TRACK_AUDIO, AUDIO_BYTES);
     hub->refs = 1;
-    hub->shared = shared;
     hub->viewers_fn = viewers;
     hub->viewers_ctx = ctx;
     hub->wait_keyframe = true;
@@ -108,19 +105,6 @@ void hub_unref(struct hub **phub)
 
 /* --- the stream's side ------------------------------------------------------------------------- */
 
-static void wake(struct hub *hub)
-{
-    if (hub->shared)
-        hub_shared_wake(hub->shared);
-}
-
-/* A frame is news for those who watch; who comes after this look finds it in the first read. */
-static void wake_viewers(struct hub *hub)
-{
-    if (atomic_load(&hub->viewers))
-        wake(hub);
-}
-
 /* Under the lock, after the news is in place. */
 static void tell(struct hub *hub)
 {
@@ -147,7 +131,6 @@ void hub_set_state(struct hub *hub, enum source_state state, const char *reason)
     s->version++;
     tell(hub);
     pthread_mutex_unlock(&hub->lock);
-    wake(hub);
 }
 
 static bool same_video(const struct video_params *a, const struct video_params *b)
@@ -179,7 +162,6 @@ void hub_set_video(struct hub *hub, const struct video_params *params)
     snprintf(hub->state.mime, sizeof(hub->state.mime), "video/mp4; codecs=\"%s\"", params->mime);
     tell(hub);
     pthread_mutex_unlock(&hub->lock);
-    wake(hub);
 }
 
 void hub_set_audio(struct hub *hub, const struct audio_params *params)
@@ -204,7 +186,6 @@ void hub_set_audio(struct hub *hub, const struct audio_params *params)
              params->config[0] >> 3);
     tell(hub);
     pthread_mutex_unlock(&hub->lock);
-    wake(hub);
 }
 
 static void push_audio(struct hub *hub, struct access_unit *unit)
@@ -218,7 +199,6 @@ static void push_audio(struct hub *hub, struct access_unit *unit)
     live_ring_push(&hub->audio_ring, unit, stamp, true);
     tell(hub);
     pthread_mutex_unlock(&hub->lock);
-    wake_viewers(hub);
 }
 
 void hub_push(struct hub *hub, struct access_unit *unit)
@@ -253,7 +233,6 @@ void hub_push(struct hub *hub, struct access_unit *unit)
     se_metric_add(&metrics[M_FRAGMENTS], 1);
     if (lost > 0)
         se_metric_add(&metrics[M_EVICTED], lost);
-    wake_viewers(hub);
 }
 
 void hub_remove(struct hub *hub)
@@ -268,8 +247,6 @@ void hub_remove(struct hub *hub)
     live_ring_clear(&hub->audio_ring);
     tell(hub);
     pthread_mutex_unlock(&hub->lock);
-    wake(hub);
-    hub->shared = NULL;
 }
 
 /* --- the viewers' side ------------------------------------------------------------------------- */

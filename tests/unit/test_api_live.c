@@ -37,7 +37,7 @@ static struct hub *hub_make(enum codec codec, enum source_state state)
     struct video_params params = {
         .codec = codec, .width = 64, .height = 64, .config = {1}, .config_size = 23};
     snprintf(params.mime, sizeof(params.mime), "%s", codec == CODEC_H264 ? "avc1.64001f" : "hvc1.1.6.L93.B0");
-    assert_int_equal(hub_new(NULL, NULL, NULL, &hub), 0);
+    assert_int_equal(hub_new(NULL, NULL, &hub), 0);
     hub_set_state(hub, state, "");
     hub_set_video(hub, &params);
     return hub;

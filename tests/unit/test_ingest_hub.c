@@ -27,7 +27,7 @@ static void on_viewers(void *ctx, bool any)
 static struct hub *hub_make(void)
 {
     struct hub *hub;
-    assert_int_equal(hub_new(NULL, on_viewers, NULL, &hub), 0);
+    assert_int_equal(hub_new(on_viewers, NULL, &hub), 0);
     hub_set_state(hub, SOURCE_LIVE, "");
     hub_set_video(hub, &clip.params);
     return hub;
@@ -233,57 +233,6 @@ static void viewers_are_counted(void **state)
     hub_unref(&hub);
 }
 
-static void a_wake_is_never_lost(void **state)
-{
-    struct hub_shared *shared;
-    struct hub *hub;
-    assert_int_equal(hub_shared_new(&shared), 0);
-    assert_int_equal(hub_new(shared, NULL, NULL, &hub), 0);
-    hub_set_state(hub, SOURCE_LIVE, "");
-    hub_set_video(hub, &clip.params);
-    struct hub_cursor cursor = {0};
-    struct pollfd fd = {.fd = hub_shared_fd(shared), .events = POLLIN};
-    hub_viewer_add(hub);
-    for (unsigned i = 0; i < 200; i++) {
-        push(hub, i, i + 1);
-        unsigned got = 0;
-        while (!got) { /* whatever came is shown by a wake within 5 ms; a lost one would hang here */
-            uint64_t n;
-            assert_int_equal(poll(&fd, 1, 1000), 1);
-            (void)!read(fd.fd, &n, sizeof(n));
-            while (next(hub, &cursor, NULL) != HUB_NOTHING)
-                got++;
-        }
-    }
-    hub_remove(hub);
-    hub_unref(&hub);
-    hub_shared_free(shared);
-}
-
-static void nobody_is_woken_for_what_nobody_watches(void **state)
-{
-    struct hub_shared *shared;
-    struct hub *hub;
-    uint64_t n;
-    assert_int_equal(hub_shared_new(&shared), 0);
-    assert_int_equal(hub_new(shared, NULL, NULL, &hub), 0);
-    hub_set_state(hub, SOURCE_LIVE, "");
-    hub_set_video(hub, &clip.params);
-    struct pollfd fd = {.fd = hub_shared_fd(shared), .events = POLLIN};
-    assert_int_equal(poll(&fd, 1, 1000), 1); /* a state is news for everybody */
-    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-    (void)!read(fd.fd, &n, sizeof(n));
-    push(hub, 0, 3);
-    assert_int_equal(poll(&fd, 1, 50), 0);
-    hub_viewer_add(hub);
-    push(hub, 3, 4);
-    assert_int_equal(poll(&fd, 1, 1000), 1);
-    hub_viewer_remove(hub);
-    hub_remove(hub);
-    hub_unref(&hub);
-    hub_shared_free(shared);
-}
-
 struct told {
     struct hub_watch watch;
     unsigned times;
@@ -365,8 +314,6 @@ int main(void)
         cmocka_unit_test(other_parameters_are_a_new_init),
         cmocka_unit_test(an_outage_leaves_no_old_picture),
         cmocka_unit_test(viewers_are_counted),
-        cmocka_unit_test(a_wake_is_never_lost),
-        cmocka_unit_test(nobody_is_woken_for_what_nobody_watches),
         cmocka_unit_test(watchers_are_told_of_their_hub_only),
         cmocka_unit_test(a_snapshot_is_a_jpeg_of_the_newest_keyframe),
     };

@@ -184,7 +184,6 @@ static int begin(void **state)
     ingest_metrics_register();
     if (volumes_start(house->options, house->store, &house->host.volumes, &err) < 0)
         fail_msg("%s", err.text);
-    assert_int_equal(hub_shared_new(&house->host.hub_shared), 0);
     assert_int_equal(se_loop_new("test", &house->loop), 0);
     assert_int_equal(se_loop_start(house->loop), 0);
     pthread_mutex_init(&house->hubs, NULL);
@@ -211,7 +210,6 @@ static int end(void **state)
     se_loop_join(house->loop);
     se_loop_free(house->loop);
     volumes_stop(house->host.volumes);
-    hub_shared_free(house->host.hub_shared);
     pthread_mutex_destroy(&house->hubs);
     close_store(house);
     free(house);

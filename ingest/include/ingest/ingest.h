@@ -153,9 +153,6 @@ void hub_watch_add(struct hub *hub, struct hub_watch *watch);
 void hub_watch_remove(struct hub *hub, struct hub_watch *watch);
 /* hub_state()'s version alone. Any thread. */
 uint32_t hub_version(struct hub *hub);
-/* An eventfd written (at most once per 5 ms) when any hub has something new or changed state. Belongs to
- * ingest. */
-int ingest_live_fd(struct ingest *ingest);
 
 /* A JPEG of the newest keyframe; decodes on the caller's thread within the pixel budget.
  * -EAGAIN not live (stale: the last one is given when there is one), -ENOENT, -EBUSY budget. */
