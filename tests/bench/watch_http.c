@@ -21,8 +21,9 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "bench.h"
 
 #define COUNT_MAX   20000
 #define PATHS_MAX   1024
@@ -64,29 +65,6 @@ static uint32_t *first_us, *latency_us;
 static unsigned first_count, latency_count;
 static FILE *record;
 static int64_t now_us;
-
-static int64_t clock_us(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* In milliseconds; sorts. */
-static double percentile(uint32_t *samples, unsigned n, unsigned per_mille)
-{
-    if (!n)
-        return -1;
-    qsort(samples, n, sizeof(*samples), by_size);
-    unsigned at = (unsigned)((uint64_t)n * per_mille / 1000);
-    return samples[at < n ? at : n - 1] / 1000.0;
-}
 
 /* --- what is in the body -------------------------------------------------------------------------------- */
 
@@ -268,7 +246,7 @@ static void parse(struct viewer *v, const uint8_t *data, size_t size)
                 v->match = 0;
             }
         } else {
-            if (data[at++] != "\r\n"[v->match++])
+            if (data[at++] != (unsigned char)"\r\n"[v->match++])
                 v->state = BAD;
             else if (v->match == 2)
                 v->state = CHUNK_HEAD;

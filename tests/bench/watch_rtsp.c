@@ -17,8 +17,9 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "bench.h"
 
 #define COUNT_MAX 20000
 #define BUFFER    (256u * 1024)
@@ -45,19 +46,6 @@ static uint8_t buffer[BUFFER];
 static uint32_t *first_us;
 static struct sockaddr_in address;
 static char host[64], path[512], query[256];
-
-static int64_t clock_us(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
 
 static void ask(struct viewer *v, const char *method, const char *track, const char *headers, unsigned cseq)
 {
@@ -170,10 +158,9 @@ static void come(struct viewer *v, int epoll_fd)
 
 static void say_ready(void)
 {
-    qsort(first_us, first_count, sizeof(*first_us), by_size);
-    printf("{\"ready\":%u,\"first_ms\":{\"p50\":%.2f,\"p99\":%.2f,\"max\":%.2f}}\n", ready,
-           first_us[first_count / 2] / 1000.0, first_us[first_count * 99 / 100] / 1000.0,
-           first_us[first_count - 1] / 1000.0);
+    double p50 = percentile(first_us, first_count, 500), p99 = percentile(first_us, first_count, 990);
+    double most = percentile(first_us, first_count, 1000);
+    printf("{\"ready\":%u,\"first_ms\":{\"p50\":%.2f,\"p99\":%.2f,\"max\":%.2f}}\n", ready, p50, p99, most);
     fflush(stdout);
 }
 
