@@ -81,13 +81,6 @@ void se_buf_unref(struct se_buf **buf)
         free(shared(b));
 }
 
-void se_buf_shrink(struct se_buf *buf, size_t size)
-{
-    assert(size <= buf->size);
-    assert(atomic_load_explicit(&shared(buf)->refs, memory_order_relaxed) == 1);
-    buf->size = size;
-}
-
 /* --- slabs ------------------------------------------------------------------ */
 
 #ifdef __SANITIZE_ADDRESS__

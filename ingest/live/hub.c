@@ -299,14 +299,6 @@ void hub_watch_remove(struct hub *hub, struct hub_watch *watch)
     pthread_mutex_unlock(&hub->lock);
 }
 
-bool hub_news(struct hub *hub, const struct hub_cursor *cursor, uint32_t version)
-{
-    pthread_mutex_lock(&hub->lock);
-    bool news = live_ring_news(&hub->video_ring, cursor) || hub->state.version != version;
-    pthread_mutex_unlock(&hub->lock);
-    return news;
-}
-
 uint32_t hub_version(struct hub *hub)
 {
     pthread_mutex_lock(&hub->lock);

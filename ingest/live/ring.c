@@ -154,8 +154,3 @@ uint64_t live_ring_read(struct live_ring *ring, struct hub_cursor *cursor, struc
     cursor->next++;
     return jumped;
 }
-
-bool live_ring_news(const struct live_ring *ring, const struct hub_cursor *cursor)
-{
-    return cursor->next < ring->first ? ring->newest_key != 0 : cursor->next < ring->next;
-}

@@ -37,6 +37,5 @@ int live_ring_push(struct live_ring *ring, struct access_unit *unit, struct timi
 /* What comes next at the cursor; returns how many the viewer was too slow for. HUB_NOTHING also where there
  * is no memory for a fragment's head; the cursor has not moved then. */
 uint64_t live_ring_read(struct live_ring *ring, struct hub_cursor *cursor, struct hub_item *ret_item);
-bool live_ring_news(const struct live_ring *ring, const struct hub_cursor *cursor);
 
 #endif

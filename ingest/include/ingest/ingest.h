@@ -121,8 +121,6 @@ void hub_read(struct hub *hub, struct hub_cursor *cursor, struct hub_item *ret_i
 /* The same of the stream's audio, which has an init, fragments and a cursor of its own. It is made while
  * somebody reads it at least every second. */
 void hub_read_audio(struct hub *hub, struct hub_cursor *cursor, struct hub_item *ret_item);
-/* Would hub_read() give something, or is its state another than this version? Any thread. */
-bool hub_news(struct hub *hub, const struct hub_cursor *cursor, uint32_t version);
 /* State in words, since when, and the MIME type ("video/mp4; codecs=\"avc1.64001f\""; "" while unknown). Any
  * thread. */
 struct hub_state {

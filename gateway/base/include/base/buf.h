@@ -17,7 +17,5 @@ struct se_buf *se_buf_copy(const void *data, size_t size);
 struct se_buf *se_buf_ref(struct se_buf *buf);
 /* Drops one reference and clears the pointer; NULL is fine. Any thread. */
 void se_buf_unref(struct se_buf **buf);
-/* Sets a smaller size before the buffer is shared. */
-void se_buf_shrink(struct se_buf *buf, size_t size);
 
 #endif
