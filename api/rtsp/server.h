@@ -223,6 +223,8 @@ void viewer_second(struct viewer *viewer, se_mono_us now_us);
 void viewer_leave(struct viewer *viewer);
 /* A report from the player, over whichever transport. */
 void viewer_heard(struct viewer *viewer, unsigned track, const uint8_t *data, size_t size);
+/* Where it goes on in its feed's ring (at): over a gap if it was too slow. false: nothing is there for it. */
+bool viewer_find_place(struct viewer *viewer);
 /* Adds the sender reports of its tracks to what it gets next; bye: its last. */
 void viewer_report(struct viewer *viewer, bool bye);
 

@@ -181,13 +181,8 @@ static bool find_next(struct viewer *viewer)
     const struct feed *feed = viewer->feed;
     if (viewer->current)
         return true;
-    if (viewer->at < feed->first) {
-        if (!feed->newest_key)
-            return false;
-        if (viewer->at)
-            se_metric_add(&rtsp_metrics[RTSP_M_SKIPPED], (int64_t)(feed->newest_key - viewer->at));
-        viewer->at = feed->newest_key;
-    }
+    if (!viewer_find_place(viewer))
+        return false;
     while (viewer->at < feed->end) {
         struct packets *packets = feed_at(feed, viewer->at++);
         if (!(viewer->tracks & 1u << packets->track))

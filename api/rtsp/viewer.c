@@ -177,8 +177,7 @@ static void watch_what_is_due(struct viewer *viewer)
     watch_for(viewer, events);
 }
 
-/* Where it goes on in the ring: over a gap if it was too slow. false: nothing is there for it. */
-static bool find_place(struct viewer *viewer)
+bool viewer_find_place(struct viewer *viewer)
 {
     const struct feed *feed = viewer->feed;
     if (viewer->at < feed->first) {
@@ -206,7 +205,7 @@ static unsigned gather(struct viewer *viewer, struct iovec pieces[PIECES], uint6
             (struct iovec){viewer->answers.data + viewer->answered, viewer->answers.len - viewer->answered};
         places[n++] = 0;
     }
-    if (viewer->state != VIEWER_PLAYING || viewer->udp || viewer->closing || !find_place(viewer))
+    if (viewer->state != VIEWER_PLAYING || viewer->udp || viewer->closing || !viewer_find_place(viewer))
         return n;
     for (uint64_t i = viewer->at; i < viewer->feed->end && n < PIECES; i++) {
         const struct packets *packets = feed_at(viewer->feed, i);
