@@ -40,6 +40,18 @@ static int find(struct http_request *req, struct http_response *res, const char 
     return 0;
 }
 
+/* A misspelt dry_run must not become an import. */
+static int refuse_unknown(struct http_request *req, struct http_response *res)
+{
+    static const char *const known[] = {"dry_run", "crs", "encoding", "department_id", NULL};
+    if (http_query_unknown(req, known))
+        return http_problem(
+            res, 422,
+            "There is no parameter of that name here; there are dry_run, crs, encoding and department_id.");
+    const char *dry = http_query(req, "dry_run");
+    return dry && !*dry ? http_invalid(res, "dry_run", "must be one of 1, true, 0, false") : 0;
+}
+
 static int begin(struct http_request *req, struct http_response *res)
 {
     static const char *const crs_words[] = {"wgs84", "gcj02", NULL};
@@ -49,6 +61,8 @@ static int begin(struct http_request *req, struct http_response *res)
     char id[SE_ID_LEN], location[96];
     struct se_err err = {0};
     json_t *import;
+    if (refuse_unknown(req, res) < 0)
+        return -EPROTO;
     int r = query_word(req, res, "crs", crs_words, &crs) |
             query_word(req, res, "encoding", encodings, &encoding) |
             query_word(req, res, "dry_run", yes_no, &dry);

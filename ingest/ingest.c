@@ -303,6 +303,9 @@ static int check_stream(const struct address_rules *rules, const struct camera_s
     if (numeric && !address_allowed(rules, (struct sockaddr *)&address))
         r = se_fail_field(err, -EINVAL, field, "the address %s is not in a network that ingest.allow lists",
                           host);
+    else if (!numeric && strchr(host, ':'))
+        r = se_fail_field(err, -EINVAL, field, "the host %s is not an IPv6 address; a zone is not taken",
+                          host);
     const char *const texts[] = {spec->username, spec->password};
     for (unsigned i = 0; r == 0 && i < SE_ARRAY_LEN(texts); i++) {
         snprintf(field, sizeof(field), "%s%s", prefix, i ? "password" : "username");

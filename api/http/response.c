@@ -96,6 +96,21 @@ const char *http_query(const struct http_request *req, const char *name)
     return query_get(&req->exchange->query, name);
 }
 
+const char *http_query_unknown(const struct http_request *req, const char *const *known)
+{
+    const struct query *query = &req->exchange->query;
+    for (size_t i = 0; i < query->count; i++) {
+        size_t k = 0;
+        while (known[k] && strcmp(known[k], query->pairs[i].name) != 0) {
+            k++;
+        }
+        if (!known[k]) {
+            return query->pairs[i].name;
+        }
+    }
+    return NULL;
+}
+
 void http_response_fini(struct http_response *res)
 {
     json_decref(res->json);

@@ -45,6 +45,8 @@ const struct rtsp_out *http_rtsp(const struct http_request *req);
 struct hls *http_hls(const struct http_request *req);
 /* Query parameter or NULL; decoded, belongs to the request. */
 const char *http_query(const struct http_request *req, const char *name);
+/* The name of a parameter that is not one of known (its end is NULL), or NULL. */
+const char *http_query_unknown(const struct http_request *req, const char *const *known);
 
 /* Is an Origin header that of the pages this very host serves? */
 bool http_origin_matches(const char *origin, const char *host);

@@ -155,6 +155,11 @@ test('what is no such list is refused at once, in words', async () => {
   }
   assert.equal((await begin(list(row('x')), '?crs=mars')).status, 422);
   assert.equal((await begin(list(row('x')), '?encoding=klingon')).status, 422);
+  for (const query of ['?dryrun=1', '?dry-run=1', '?dry_run', '?dry_run=', '?dry_run=1&x=']) {
+    const refused = await begin(list(row('not-dry')), query);
+    assert.equal(refused.status, 422, `${query}: ${refused.text}`);
+    assert.match(refused.json.detail, /dry_run/);
+  }
   assert.equal((await begin(Buffer.alloc(17 << 20, 0x61))).status, 413);
   assert.equal((await gateway.get('/api/v1/camera-imports/nothing')).status, 404);
 });

@@ -87,6 +87,8 @@ test('what would not be taken as a stream is 422 and names the field', { timeout
     [{ url: 'srt://127.0.0.1:5000?mode=listener' }, 'url', /caller/],
     [{ url: 'http://192.0.2.1/a.m3u8' }, 'url', /ingest\.allow/],
     [{ url: 'rtsp://127.0.0.1/x', engine: 'ffmpeg', transport: 'udp' }, 'url', /TCP only/],
+    [{ url: 'rtsp://[fe80::1%25eth0]/x' }, 'url', /not an IPv6 address/],
+    [{ url: 'rtsp://[12345::1]/x', engine: 'ffmpeg' }, 'url', /not an IPv6 address/],
     [{}, 'url', /missing/],
     [{ url: cameras.url('plain'), engine: 'vlc' }, 'engine', /./],
     [{ camera: 'plain', role: 'third' }, 'role', /./],
