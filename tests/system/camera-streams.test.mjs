@@ -63,6 +63,7 @@ test('garbage between frames: in step again within a few bytes, no connection lo
 
 test('a keyframe every 300 s, or none: memory stays, every frame is recorded, viewers wait', { timeout: 50_000 }, async () => {
   await addAll('seldom', 'never');
+  await sleep(1500); // their files are open
   const held = rig.resources();
   await rig.cameras.order({ do: 'no_keyframes', camera: 'never', seconds: 60 });
   const from = Date.now();
@@ -127,6 +128,7 @@ test('frames out of order and sound: recorded whole, and decoded without a compl
 
 test('a burst, and a picture without an end: cut off at the cap, and only there', { timeout: 80_000 }, async () => {
   await addAll('bursts', 'endless', 'endless-h265');
+  await sleep(1500); // their files are open
   const held = rig.resources();
   const cut = await rig.gateway.metric('sharpeyes_ingest_frames_too_big_total');
   const abort = new AbortController();
