@@ -406,7 +406,11 @@ static int get_or_add(struct ingest *ingest, const char *id, struct camera **ret
 
 int ingest_camera_set(struct ingest *ingest, const struct camera_spec *spec, struct se_err *err)
 {
-    int r = ingest_camera_check(ingest, spec, err);
+    struct camera_spec pulled = *spec; /* what is not pulled need not be fit to be */
+    for (unsigned role = 0; role < STREAM_ROLES; role++)
+        if (pulled.streams[role].fault)
+            pulled.streams[role].url = NULL;
+    int r = ingest_camera_check(ingest, &pulled, err);
     if (r < 0)
         return r;
     struct change change = {.ingest = ingest, .spec = spec};

@@ -97,6 +97,13 @@ static int visit_camera(const struct camera_row *row, void *ctx)
         r = open_stream(loading, row, i, &opened[i]);
     if (r == 0)
         r = set_camera(loading, row, opened, &err);
+    if (r == -EINVAL) { /* what was allowed when it was stored: ingest.allow is narrower now */
+        se_error("main", "a camera cannot be pulled camera=%s reason=\"%s\"", row->id, err.text);
+        for (unsigned i = 0; i < CAMERA_STREAMS_MAX; i++)
+            opened[i].fault = opened[i].fault ? opened[i].fault : err.text;
+        struct se_err again = {0};
+        r = set_camera(loading, row, opened, &again);
+    }
     for (unsigned i = 0; i < CAMERA_STREAMS_MAX; i++) {
         forget(opened[i].password);
         forget(opened[i].url);

@@ -131,6 +131,23 @@ test('a password within a URL is kept sealed, and never shown', async () => {
   await live(made.json.id);
 });
 
+test('a camera that ingest.allow shuts out later is offline, with the reason', async () => {
+  const made = await g.post('/api/v1/cameras', { name: 'shut out', streams: [{ role: 'main', url: cameras.url('plain') }] });
+  const path = `/api/v1/cameras/${made.json.id}`;
+  await g.kill();
+  const allowed = g.set['ingest.allow'];
+  g.set['ingest.allow'] = '10.0.0.0/8';
+  await g.restart();
+  const { json } = await g.get(`${path}/status`);
+  assert.equal(json.state, 'offline');
+  assert.match(json.streams[0].last_error, /not in a network that ingest\.allow lists/);
+  await g.kill();
+  g.set['ingest.allow'] = allowed;
+  await g.restart();
+  await live(made.json.id);
+  assert.equal((await g.delete(path)).status, 204);
+});
+
 test('what an earlier version kept in the clear is sealed at the start', async () => {
   const made = await g.post('/api/v1/cameras', { name: 'old', streams: [{ role: 'main', url: DVR('x') }] });
   await g.kill();

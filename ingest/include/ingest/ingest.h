@@ -65,7 +65,8 @@ int ingest_new(const struct ingest_deps *deps, struct ingest **ret_ingest, struc
 void ingest_free(struct ingest *ingest);
 
 /* Adds or changes one camera; touches no other, and reconnects only the streams that changed.
- * -EINVAL (err: field) for a URL or address that is not allowed. Any thread but a loop's. */
+ * -EINVAL (err: field) for a URL or address that is not allowed, unless the stream has a fault. Any thread
+ * but a loop's. */
 int ingest_camera_set(struct ingest *ingest, const struct camera_spec *spec, struct se_err *err);
 void ingest_camera_remove(struct ingest *ingest, const char *camera_id);
 /* Checks a spec without applying it. */
