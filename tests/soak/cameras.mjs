@@ -17,7 +17,7 @@ import { pathToFileURL } from 'node:url';
 import { split } from '../system/lib/cameras.mjs';
 import { decoded, Rig } from '../system/lib/rig.mjs';
 import { chunksOf, program, sleep, until } from '../system/lib/gateway.mjs';
-import { ASAN_OPTIONS, assertFlat, calm, Random, readArguments, rowsMatchFiles, say } from './lib.mjs';
+import { assertFlat, calm, Random, readArguments, rowsMatchFiles, say } from './lib.mjs';
 
 const run = promisify(execFile);
 const LIVE_AGAIN_MS = 75_000; // the longest pause between tries is 30 s, with jitter 37 s
@@ -267,7 +267,6 @@ function addCamera(rig, random, name, i) {
 export async function soak({ minutes, cameras: count, seed, rate = 4, sample = 20, times = DEFAULT_TIMES }) {
   const random = new Random(seed);
   const { cameras, bad } = makeCameras(random, count);
-  process.env.ASAN_OPTIONS = ASAN_OPTIONS;
   const rig = await Rig.start({
     cameras: [...cameras, ...bad], bystanders: [],
     set: { 'ingest.auth_retry_s': 20, 'ingest.udp_loss_window_ms': 3000, 'ingest.transport_retry_s': 10, 'ingest.segment_s': 30, ...times },

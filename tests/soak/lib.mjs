@@ -46,9 +46,6 @@ export function readArguments(argv, defaults, usage) {
   return out;
 }
 
-/** For a sanitizer's build: what was freed is kept for a while, to catch later uses; not so much that it hides what grows. */
-export const ASAN_OPTIONS = `${process.env.ASAN_OPTIONS ?? 'detect_leaks=1'}:detect_stack_use_after_return=0:quarantine_size_mb=16`;
-
 export const say = (what) => console.log(JSON.stringify({ at: new Date().toISOString(), ...what }));
 
 /** The least of several looks: what is held, without what is just under way. */

@@ -9,13 +9,12 @@ import { pathToFileURL } from 'node:url';
 
 import { Rig } from '../system/lib/rig.mjs';
 import { sleep, until } from '../system/lib/gateway.mjs';
-import { ASAN_OPTIONS, assertFlat, calm, Random, readArguments, say } from './lib.mjs';
+import { assertFlat, calm, Random, readArguments, say } from './lib.mjs';
 
 const KINDS = [{}, { auth: 'digest', password: 'x y' }, { transports: 'udp' }, { clip: 'aac' }, { tls: true, listen: '127.0.0.1:0' }];
 
 export async function reconnect({ cycles, cameras: count, seed }) {
   const random = new Random(seed);
-  process.env.ASAN_OPTIONS = ASAN_OPTIONS;
   const names = Array.from({ length: count }, (_, i) => `cam-${i}`);
   const rig = await Rig.start({
     cameras: names.map((name, i) => ({ name, ...KINDS[i % KINDS.length] })), bystanders: [],

@@ -58,6 +58,9 @@ export async function decoded(file) {
   };
 }
 
+// For a sanitizer's build: what was freed is kept for a while, to catch later uses; not so much that it hides what grows.
+const ASAN_OPTIONS = `${process.env.ASAN_OPTIONS ?? 'detect_leaks=1'}:detect_stack_use_after_return=0:quarantine_size_mb=16`;
+
 export class Rig {
   /**
    * options: {cameras: as in the simulator's configuration, with `clip` plain by default, set: options of the
@@ -65,6 +68,7 @@ export class Rig {
    */
   static async start({ cameras = [], set = {}, bystanders = ['plain', 'h265', 'aac'], load, tls } = {}) {
     const rig = new Rig();
+    process.env.ASAN_OPTIONS = ASAN_OPTIONS;
     const config = [
       ...cameras.map((camera) => ({ clip: 'plain', ...camera })),
       ...bystanders.map((clip) => ({ name: `beside-${clip}`, clip })),
